@@ -24,7 +24,7 @@ from byokd.protocol.chat import Route, SendParams, SendResult
 from byokd.protocol.errors import ByokdError, Unsupported
 from byokd.protocol.events import Event, FinishReason, TextDelta
 from byokd.protocol.lifecycle import ClientOptions, Sealing, ServerLimits, ServerOptions
-from byokd.protocol.parts import Message
+from byokd.protocol.parts import Answer, TextPart
 from byokd.protocol.provider import ProviderListParams, ProviderListResult
 from byokd.protocol.usage import Cost
 from byokd.protocol.vault import VaultInfo
@@ -61,7 +61,7 @@ def _service_functions() -> dict[str, str]:
 
 def result(text: str, reason: str = "stop") -> SendResult:
     return SendResult(
-        message=Message(role="assistant", content=text),
+        message=Answer(content=(TextPart(text=text),)),
         finish_reason=FinishReason.model_validate({"unified": reason}),
         usage=None,
         cost=Cost(),

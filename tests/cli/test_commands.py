@@ -12,7 +12,8 @@ import pytest
 
 from byokd.cli import hidden_input
 from byokd.cli.main import byokd, hint, main
-from byokd.protocol.errors import Action, ErrorData
+from byokd.protocol.actions import OpenUrlAction, PromptKeyAction, RaiseBudgetAction
+from byokd.protocol.error_data import ErrorData
 from byokd.protocol.provider import FieldInfo
 
 COMMANDS = {
@@ -137,10 +138,10 @@ def test_unwritable_folder_exits_with_1(capsys: pytest.CaptureFixture[str]) -> N
     [
         ({}, None),
         ({"provider_message": "Incorrect key"}, "the provider said: Incorrect key"),
-        ({"action": Action(type="openUrl", url="https://a.test/x")}, "see https://a.test/x"),
-        ({"action": Action(type="promptKey"), "provider": "p"}, "store one: byokd keys add p"),
-        ({"action": Action(type="promptKey")}, "store one: byokd keys add PROVIDER"),
-        ({"action": Action(type="somethingNew")}, None),
+        ({"action": OpenUrlAction(url="https://a.test/x")}, "see https://a.test/x"),
+        ({"action": PromptKeyAction(), "provider": "p"}, "store one: byokd keys add p"),
+        ({"action": PromptKeyAction()}, "store one: byokd keys add PROVIDER"),
+        ({"action": RaiseBudgetAction()}, None),
         ({"kind": "invalidParams"}, None),
         (
             {"kind": "invalidParams", "provider": "p"},

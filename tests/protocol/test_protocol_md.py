@@ -8,11 +8,13 @@ from __future__ import annotations
 import json
 import re
 from importlib import import_module
+from types import NoneType
 from typing import Any, get_args
 
 import pytest
 from pydantic import BaseModel
 
+from byokd.protocol.actions import Action
 from byokd.protocol.errors import Kind
 from byokd.protocol.events import Event
 from byokd.protocol.lifecycle import ClientOptions
@@ -33,15 +35,16 @@ def section(title: str) -> str:
     return match[1]
 
 
-def rows(title: str) -> list[list[str]]:
-    """Return the cells of the table in a section, without its header and without backticks."""
-    lines = [line for line in section(title).splitlines() if line.startswith("| ")]
+def rows(title: str, table: int = 0) -> list[list[str]]:
+    """Return the cells of a table in a section, without its header and without backticks."""
+    text = re.findall(r"(?:^\|.*\n)+", section(title), re.MULTILINE)[table]
+    lines = [line for line in text.splitlines() if line.startswith("| ")]
     return [[cell.strip().strip("`") for cell in line.split("|")[1:-1]] for line in lines[1:]]
 
 
 def model(name: str) -> type[BaseModel]:
     """Return the class of the contract with this name."""
-    for module in (*MODULES, "byokd.protocol.errors"):
+    for module in (*MODULES, "byokd.protocol.error_data"):
         kind = getattr(import_module(module), name, None)
         if isinstance(kind, type) and issubclass(kind, BaseModel):
             return kind
@@ -126,8 +129,21 @@ def test_example_events_are_numbered_without_gaps() -> None:
         expected += len(batch["events"])
 
 
+def test_action_table_equals_the_code() -> None:
+    shared = {"url", "choices", "details"}
+    expected = {}
+    for kind in get_args(get_args(Action)[0]):
+        fields = kind.model_fields.items()
+        shown = {
+            f.alias or "" for n, f in fields if n not in shared or f.annotation is not NoneType
+        }
+        expected[kind.model_fields["type"].default] = shown - {"type"}
+    table = {row[0]: set(re.findall(r"\w+", row[1])) for row in rows("Errors")}
+    assert list(table.items()) == list(expected.items())
+
+
 def test_error_table_equals_the_code() -> None:
-    table = [(int(row[0]), row[1]) for row in rows("Errors")]
+    table = [(int(row[0]), row[1]) for row in rows("Errors", 1)]
     assert table == [(CODES[kind], kind) for kind in get_args(Kind)]
 
 

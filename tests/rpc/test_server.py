@@ -11,10 +11,13 @@ from typing import Any
 import pytest
 
 from byokd.core.limits import OUTBOX_MAX_BYTES, PROMPTS_MAX, REQUESTS_IN_FLIGHT_MAX, STREAMS_MAX
+from byokd.protocol.error_data import PartialAnswer
 from byokd.protocol.errors import ByokdError, KeyMissing
 from byokd.protocol.events import TextDelta
 from byokd.protocol.key import KeyChanged, KeyListResult
 from byokd.protocol.lifecycle import MessageAction, PromptMeta, ShowMessageRequest
+from byokd.protocol.parts import Answer, TextPart
+from byokd.protocol.usage import Cost
 from byokd.rpc.framing import frame
 from rpc_harness import CHAT, PipeClient, ScriptedAnswer, ScriptedApp, connect
 from waits import WAIT_MAX_S
@@ -25,6 +28,10 @@ CANARY = "sk-test-0123456789abcdef"
 NO_KEYS = KeyListResult(items=(), next_cursor=None)
 INTERNAL, INVALID_REQUEST, CANCELLED, NOT_INITIALIZED = -32603, -32600, -32800, -32002
 CHANGED = KeyChanged(key_id="k", provider="p", change="stored", state=None, reason=None)
+
+PARTIAL = PartialAnswer(
+    message=Answer(content=(TextPart(text="x"),)), usage=None, cost=Cost(), failed_attempts=()
+)
 
 
 async def never(*_: object) -> Any:
@@ -44,6 +51,10 @@ def raising(error: BaseException) -> Callable[..., Awaitable[Any]]:
 
 def code(answer: Any) -> int | None:
     return answer["error"]["code"] if "error" in answer else None
+
+
+def text_of(answer: Any) -> str:
+    return "".join(part["text"] for part in answer["result"]["message"]["content"])
 
 
 # --- what pygls 2.1.1 gets wrong (see the comment in rpc/server.py) -----------------------------
@@ -408,7 +419,7 @@ async def test_events_precede_the_answer() -> None:
                 for index in events_at
                 for event in client.messages[index]["params"]["events"]
             )
-            assert text == answer["result"]["message"]["content"]
+            assert text == text_of(answer)
 
 
 @pytest.mark.parametrize(
@@ -420,18 +431,19 @@ async def test_chat_without_events(options: Any, params: Any) -> None:
         app.answers["s"] = lambda _: ScriptedAnswer([[TextDelta("b", "x")]] * 3)
         await client.initialize(**options)
         answer = await client.call(1, "chat/send", chat("s", **params))
-        assert answer["result"]["message"]["content"] == "xxx"
+        assert text_of(answer) == "xxx"
         assert client.notifications("chat/events") == []
 
 
 async def test_failed_chat_ends_with_its_error() -> None:
     async with connect() as (client, app):
-        error = KeyMissing("store a key first", partial={"message": None, "usage": None})
+        error = KeyMissing("store a key first", partial=PARTIAL)
         app.answers["s"] = lambda _: ScriptedAnswer([[TextDelta("b", "x")]], error=error)
         await client.initialize()
         answer = await client.call(1, "chat/send", chat("s"))
         assert code(answer) == -31010
-        assert answer["error"]["data"]["partial"] == {"message": None, "usage": None}
+        expected = PARTIAL.model_dump(mode="json", by_alias=True)
+        assert answer["error"]["data"]["partial"] == expected
         assert client.messages[-1] is answer
         assert len(client.notifications("chat/events")) == 1
         app.answers["s"] = lambda _: ScriptedAnswer([])
@@ -449,9 +461,9 @@ async def test_cancelled_chat_returns_its_partial_message(after: int) -> None:
         if after:
             await client.until(lambda m: m.get("method") == "chat/events")
         client.notify("$/cancelRequest", {"id": 1})
-        result = (await client.answer(1))["result"]
-        assert result["finishReason"]["unified"] == "cancelled"
-        assert result["message"]["content"] == "x" * after
+        done = await client.answer(1)
+        assert done["result"]["finishReason"]["unified"] == "cancelled"
+        assert text_of(done) == "x" * after
         assert answer.closed
 
 
@@ -510,7 +522,7 @@ async def test_chat_pauses_while_the_client_does_not_read() -> None:
         assert app.calls[-1][0] == "key/list"
         client.start_reading()
         chat_answer = await client.answer(1)
-        assert chat_answer["result"]["message"]["content"] == "x" * 2_000_000
+        assert text_of(chat_answer) == "x" * 2_000_000
         batches = [params["events"] for params in client.notifications("chat/events")]
         assert sum(len(event["delta"]) for batch in batches for event in batch) == 2_000_000
         assert client.messages.index(client.answers(2)[0]) < client.messages.index(chat_answer)

@@ -31,9 +31,10 @@ from byokd.catalog.record_file import QUIRK_PATTERNS, check_record
 from byokd.catalog.signed_file import refused
 from byokd.catalog.variant import Variant
 from byokd.core.limits import CATALOG_CHANGES_MAX, CATALOG_DATE_AHEAD_MAX_DAYS
+from byokd.protocol.actions import RefreshCatalogAction
 from byokd.protocol.base import Json, ModelId
 from byokd.protocol.catalog import CatalogChange
-from byokd.protocol.errors import Action, InvalidParams
+from byokd.protocol.errors import InvalidParams
 
 _RULE_MAX_DEPTH: Final = 8
 
@@ -153,7 +154,7 @@ def require_plausible(
             "priceMoved",
             f"the price of {first.provider} {first.subject}{more} moved ten-fold or more, from"
             f" {first.before} to {first.after}; look at the changes, then accept them",
-            action=Action(type="refreshCatalog", details={"accept": True}),
+            action=RefreshCatalogAction(accept=True, details={"accept": True}),
             models=[f"{change.provider} {change.subject}" for change in moved[:20]],
         )
     return tuple(listed[:CATALOG_CHANGES_MAX]), max(0, len(listed) - CATALOG_CHANGES_MAX)

@@ -25,8 +25,9 @@ from pydantic_core import from_json, to_json
 
 from byokd.catalog.layers import PARTS, CatalogData, PartName
 from byokd.core.limits import CATALOG_HEADER_MAX_BYTES, CATALOG_MAX_BYTES
+from byokd.protocol.actions import Action
 from byokd.protocol.base import Json
-from byokd.protocol.errors import Action, Conflict
+from byokd.protocol.errors import Conflict
 
 SCHEMA: Final = 1
 _PREFIX: Final = b"byokd catalog file\n"

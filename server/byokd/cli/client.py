@@ -21,7 +21,7 @@ from byokd import __version__
 from byokd.crypto.seal import info, seal
 from byokd.process.environment import allowed_environment
 from byokd.protocol.base import JsonObject, PageParams, Params, Result
-from byokd.protocol.errors import ErrorData
+from byokd.protocol.error_data import ErrorData
 from byokd.protocol.lifecycle import (
     DEFAULT_ACCOUNT,
     ClientCapabilities,

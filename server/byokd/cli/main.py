@@ -31,7 +31,7 @@ from byokd.cli.daemon_options import DaemonOptions
 from byokd.cli.passphrases import PassphraseSource
 from byokd.cli.unlock import error_reason
 from byokd.core.redaction.patterns import redact
-from byokd.protocol.errors import ErrorData
+from byokd.protocol.error_data import ErrorData
 
 _HINTS = {
     "promptKey": "store one: byokd keys add {provider}",

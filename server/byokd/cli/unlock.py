@@ -5,7 +5,7 @@ from __future__ import annotations
 from byokd.cli import terminal
 from byokd.cli.client import Daemon, DaemonError
 from byokd.cli.passphrases import PassphraseSource, ask_recovery_code
-from byokd.protocol.errors import ErrorData
+from byokd.protocol.error_data import ErrorData
 from byokd.protocol.vault import VaultInfo, VaultResult, VaultUnlockParams
 
 _METHOD = "vault/unlock"

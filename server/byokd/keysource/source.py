@@ -13,7 +13,8 @@ import os
 from dataclasses import dataclass
 from typing import Final, Literal, Protocol, TypeAlias
 
-from byokd.protocol.errors import Action, ByokdError, VaultError, VaultLocked, VaultUnavailable
+from byokd.protocol.actions import UnlockVaultAction
+from byokd.protocol.errors import ByokdError, VaultError, VaultLocked, VaultUnavailable
 from byokd.protocol.vault import Protection
 
 Reason: TypeAlias = Literal[
@@ -134,7 +135,7 @@ class KeySource(Protocol):
 def source_error(reason: Reason) -> VaultError:
     """Return `VaultLocked` where a person can unlock, else `VaultUnavailable`."""
     kind, message = _ERRORS[reason]
-    action = Action(type="unlockVault") if kind is VaultLocked else None
+    action = UnlockVaultAction() if kind is VaultLocked else None
     return kind(message, details={"reason": reason}, action=action)
 
 

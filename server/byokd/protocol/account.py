@@ -5,8 +5,8 @@ An account authenticates nobody: any session may list and delete every account.
 
 from __future__ import annotations
 
+from byokd.protocol.actions import Action
 from byokd.protocol.base import AccountId, AtMs, PageParams, Params, Result, Value
-from byokd.protocol.errors import Action
 
 
 class AccountInfo(Value):

@@ -17,7 +17,7 @@ from byokd.protocol.base import (
     exactly_one,
 )
 from byokd.protocol.events import FinishReason, Warn
-from byokd.protocol.parts import Message
+from byokd.protocol.parts import Answer, Message
 from byokd.protocol.usage import Cost, FailedAttempt, Usage
 
 StreamId = Annotated[str, StringConstraints(min_length=1, max_length=128)]
@@ -110,7 +110,7 @@ class Route(Value):
 class SendResult(Result):
     """The authoritative answer; a client may ignore the events."""
 
-    message: Message
+    message: Answer
     finish_reason: FinishReason
     usage: Usage | None
     cost: Cost

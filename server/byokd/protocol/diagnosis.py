@@ -6,6 +6,7 @@ from typing import Literal, TypeAlias
 
 from pydantic import Field, model_validator
 
+from byokd.protocol.actions import Action
 from byokd.protocol.base import (
     JsonObject,
     KeyId,
@@ -16,7 +17,7 @@ from byokd.protocol.base import (
     Value,
     at_most_one,
 )
-from byokd.protocol.errors import Action, Kind
+from byokd.protocol.errors import Kind
 from byokd.protocol.key import Fields
 
 StepName: TypeAlias = Literal["dns", "tcp", "tls", "auth", "models", "chat"]

@@ -1,4 +1,4 @@
-"""The error classes, and the data that a client gets for each error.
+"""The error classes; `error_data` has what a client gets for each error.
 
 No error carries a secret: its text is written in byokd, or redacted. Texts are lower case, without
 a full stop, and say what to do.
@@ -6,83 +6,13 @@ a full stop, and say what to do.
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal, TypeAlias
+from typing import TYPE_CHECKING, ClassVar
 from uuid import uuid4
 
-from byokd.protocol.base import Json, JsonObject, Value
-from byokd.protocol.vault import ProtectionChoice
+from byokd.protocol.kinds import Kind as Kind  # noqa: PLC0414  # named with its classes
 
-Kind: TypeAlias = Literal[
-    "parse",
-    "invalidRequest",
-    "methodNotFound",
-    "invalidParams",
-    "internal",
-    "notInitialized",
-    "overloaded",
-    "cancelled",
-    "vaultLocked",
-    "vaultUnavailable",
-    "vaultCorrupt",
-    "storeBusy",
-    "storeFailed",
-    "vaultUninitialized",
-    "keyMissing",
-    "keyInvalid",
-    "keyForbidden",
-    "keyDisabled",
-    "insufficientFunds",
-    "rateLimited",
-    "providerOverloaded",
-    "providerError",
-    "timeout",
-    "network",
-    "streamInterrupted",
-    "providerRedirect",
-    "modelNotFound",
-    "contextOverflow",
-    "contentFiltered",
-    "unsupported",
-    "badRequest",
-    "budgetExceeded",
-    "sharedQuotaExceeded",
-    "conflict",
-    "notFound",
-]
-
-
-class Action(Value):
-    """What the user can do about an error, for a button.
-
-    `type` is a display value: `openUrl`, `promptKey`, `enableKey`, `initializeVault`,
-    `unlockVault`, `pickModel`, `wait`, `checkNetwork`, `freeSpace`, `editSettings`,
-    `restoreBackup`, `rekeyVault`, `refreshCatalog`.
-    """
-
-    type: str
-    url: str | None = None
-    choices: tuple[ProtectionChoice, ...] | None = None
-    details: JsonObject | None = None
-
-
-class ErrorData(Value):
-    """`error.data` of every error response. Clients branch on `kind`."""
-
-    kind: Kind
-    error_id: str
-    retryable: bool
-    retry_after_ms: int | None = None
-    provider: str | None = None
-    model: str | None = None
-    key_id: str | None = None
-    http_status: int | None = None
-    provider_code: str | None = None
-    provider_message: str | None = None
-    provider_request_id: str | None = None
-    user_message: str
-    action: Action | None = None
-    partial: JsonObject | None = None
-    details: Json = None
+if TYPE_CHECKING:
+    from byokd.protocol.error_data import ErrorData
 
 
 class ByokdError(Exception):
@@ -110,11 +40,17 @@ class ByokdError(Exception):
         return self
 
     def data(self) -> ErrorData:
+        from byokd.protocol.actions import completed
+        from byokd.protocol.error_data import ErrorData
+
         fields = {"retryable": self.retryable} | self.fields
-        return ErrorData.model_validate(
+        data = ErrorData.model_validate(
             {"kind": self.kind, "error_id": self.error_id, "user_message": self.user_message}
             | {name: value for name, value in fields.items() if value is not None}
         )
+        if data.action is None:
+            return data
+        return data.model_copy(update={"action": completed(data.action, fields)})
 
 
 class RequestError(ByokdError):

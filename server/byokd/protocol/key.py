@@ -7,6 +7,7 @@ from typing import Annotated, Literal, TypeAlias
 from pydantic import Field, StringConstraints, model_validator
 
 from byokd.core.limits import KEY_FIELD_MAX_CHARS, LABEL_MAX_CHARS
+from byokd.protocol.actions import Action
 from byokd.protocol.base import (
     AtMs,
     JsonObject,
@@ -18,7 +19,6 @@ from byokd.protocol.base import (
     Value,
     exactly_one,
 )
-from byokd.protocol.errors import Action
 from byokd.protocol.sealed import SecretInput
 
 Label = Annotated[str, StringConstraints(min_length=1, max_length=LABEL_MAX_CHARS)]

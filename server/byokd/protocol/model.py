@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
+from byokd.protocol.actions import Action
 from byokd.protocol.base import AtMs, KeyId, PageParams, Params, ProviderId, Result, Value
-from byokd.protocol.errors import Action
 
 
 class ModelPrice(Value):

@@ -97,6 +97,12 @@ Part: TypeAlias = Annotated[
 ]
 
 
+AnswerPart: TypeAlias = Annotated[
+    TextPart | ImagePart | FilePart | ReasoningPart | ToolCallPart | CitationPart,
+    Field(discriminator="type"),
+]
+
+
 class Message(Value):
     """One message. A plain string as `content` is one text part."""
 
@@ -106,3 +112,10 @@ class Message(Value):
 
     def parts(self) -> tuple[Part, ...]:
         return (TextPart(text=self.content),) if isinstance(self.content, str) else self.content
+
+
+class Answer(Message):
+    """The message of an assistant, as parts; it can be sent back as it is."""
+
+    role: Literal["assistant"] = "assistant"
+    content: tuple[AnswerPart, ...]

@@ -20,7 +20,8 @@ from pydantic import BaseModel
 from pydantic.alias_generators import to_camel
 from pydantic.json_schema import models_json_schema
 
-from byokd.protocol.errors import ErrorData
+from byokd.protocol.actions import Action
+from byokd.protocol.error_data import ErrorData
 from byokd.protocol.events import Event
 from byokd.protocol.lifecycle import (
     PROTOCOL_VERSION,
@@ -54,7 +55,7 @@ RENAMED: Final = {
 
 
 def document() -> Node:
-    """Return the document: `$defs`, `methods`, `events`, `handshake` and `errorData`."""
+    """Return the document: `$defs`, `methods`, `events`, `actions`, `handshake` and `errorData`."""
     received = _definitions((*_sent_to_client(), ServerOptions, ErrorData), "serialization")
     sent = _definitions((*_sent_by_client(), InitializeParams, ClientOptions), "validation")
     both = {name: f"{name}Input" for name in sent if name in received and name != "Json"}
@@ -68,6 +69,7 @@ def document() -> Node:
         "sealingSuite": SEALING_SUITE,
         "methods": {method.name: _row(method, both) for method in METHODS},
         "events": {str(_tag(event)): _ref(_name(event)) for event in get_args(Event)},
+        "actions": {_tag(kind): _ref(_name(kind)) for kind in get_args(get_args(Action)[0])},
         "handshake": {place: _ref(_name(kind)) for place, kind in HANDSHAKE.items()},
         "errorData": _ref(_name(ErrorData)),
         "$defs": dict(sorted((_enums() | defs).items())),
@@ -140,8 +142,9 @@ def _definitions(
     _, schema = models_json_schema([(kind, mode) for kind in unique], ref_template="{model}")
     ours = RENAMED | {event.__name__: _name(event) for event in get_args(Event)}
     defs = {ours.get(name, name): _tidy(node, ours) for name, node in schema["$defs"].items()}
+    used = {part["$ref"] for part in _walk(defs) if "$ref" in part}
     for name, union in _unions().items():
-        if _members(union) <= defs.keys():
+        if _ref(name)["$ref"] in used:
             defs[name] = union
             for member in _members(union):
                 _tag_first(defs[member])
@@ -184,7 +187,7 @@ def _opened(defs: dict[str, Node]) -> dict[str, Node]:
         if "properties" in node:
             node.pop("additionalProperties", None)
             node["required"] = [name for name in node["properties"] if name != "_meta"]
-    open_refs = {name for name in _enums() if name not in CONTROL_ENUMS} | {"ChatEvent"}
+    open_refs = {name for name in _enums() if name not in CONTROL_ENUMS} | {"Action", "ChatEvent"}
     for node in defs.values():
         for part in _walk(node):
             part.pop("default", None)
@@ -213,7 +216,9 @@ def _walk(node: Any) -> Iterator[Node]:
 
 def _aliases() -> Iterator[tuple[str, Any]]:
     modules = {method.params_type().__module__ for method in METHODS}
-    for module in sorted(modules | {"byokd.protocol.parts", "byokd.protocol.errors"}):
+    for module in sorted(
+        modules | {"byokd.protocol.actions", "byokd.protocol.parts", "byokd.protocol.errors"}
+    ):
         for name, value in sorted(vars(import_module(module)).items()):
             yield name, get_args(value)[0] if get_origin(value) is Annotated else value
 

@@ -2,4 +2,4 @@
 
 from typing import Final
 
-SCHEMA_HASH: Final = "sha256:88a4ed214f6e93a625de94fc65d54ad3b84510cbc33e911a849a147a25d49022"
+SCHEMA_HASH: Final = "sha256:be13abe86a7deb1d359ff5a8cc12031500ef2100048e9097d2e08f10b55b55f8"

@@ -14,7 +14,7 @@ from byokd.core.limits import (
     VARIABLES_MAX,
 )
 from byokd.protocol.base import KeyId, Params, Result, Value
-from byokd.protocol.errors import ErrorData
+from byokd.protocol.error_data import ErrorData
 from byokd.protocol.key import KeyInfo, Label, ProbePolicy, ProbeResult
 from byokd.protocol.sealed import SecretInput
 

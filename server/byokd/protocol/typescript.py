@@ -28,6 +28,14 @@ export interface UnknownEvent {
   [name: string]: unknown;
 }
 
+/** An action of a newer daemon. Show no button for it. */
+export interface UnknownAction {
+  type: string;
+  url: string | null;
+  choices: readonly ProtectionChoice[] | null;
+  details: JsonObject | null;
+}
+
 /** Options of every call. */
 export interface CallOptions {
   /** Cancels the call: the daemon is notified and answers at once. */
@@ -43,6 +51,10 @@ export type Call = <M extends keyof Requests>(
   options?: CallOptions,
 ) => Promise<Requests[M]["result"]>;
 """
+
+
+_UNKNOWN: Final = {"Action": "UnknownAction", "ChatEvent": "UnknownEvent"}
+"""The open member of each union that may grow, as it is named in `_HEAD`."""
 
 
 def render(document: Node, schema_hash: str) -> str:
@@ -63,6 +75,9 @@ def _constants(document: Node, schema_hash: str) -> str:
             "",
             "/** The event types of this version. */",
             _list("CHAT_EVENT_TYPES", document["events"]),
+            "",
+            "/** The action types of this version. */",
+            _list("ACTION_TYPES", document["actions"]),
             "",
             "/** The error kinds of this version. */",
             _list("ERROR_KINDS", kinds),
@@ -121,7 +136,7 @@ def _reference(node: Node, defs: dict[str, Node]) -> str:
     name: str = node["$ref"].removeprefix("#/$defs/")
     if not node.get("x-open"):
         return name
-    return f"Open<{name}>" if "enum" in defs[name] else f"{name} | UnknownEvent"
+    return f"Open<{name}>" if "enum" in defs[name] else f"{name} | {_UNKNOWN[name]}"
 
 
 def _maps(methods: dict[str, Node], defs: dict[str, Node]) -> str:

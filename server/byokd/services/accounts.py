@@ -16,7 +16,8 @@ from byokd.protocol.account import (
     AccountListParams,
     AccountListResult,
 )
-from byokd.protocol.errors import Action, ByokdError, InvalidParams, VaultUninitialized
+from byokd.protocol.actions import RekeyVaultAction
+from byokd.protocol.errors import ByokdError, InvalidParams, VaultUninitialized
 from byokd.services.audit.service import AuditService
 from byokd.services.audit.usage_recorder import UsageRecorder
 from byokd.services.keys.notifications import notify_key_changed
@@ -93,5 +94,5 @@ class AccountService:
                 notify_key_changed(session, facts, "deleted", state=None)
         await self._backups.purge()
         # A new root key makes older copies of the store unreadable, too.
-        action = Action(type="rekeyVault")
+        action = RekeyVaultAction(change="rootKey")
         return AccountDeleteResult(account=account, keys=len(deleted), action=action)

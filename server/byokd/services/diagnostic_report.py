@@ -7,9 +7,10 @@ from datetime import UTC, datetime
 from typing import Final, cast, get_args
 
 from byokd.catalog.record import Provider
+from byokd.protocol.actions import Action, EditSettingsAction
 from byokd.protocol.base import JsonObject
 from byokd.protocol.diagnosis import ProviderTestStep, StepName, StepStatus
-from byokd.protocol.errors import Action, ByokdError, Kind, TimedOut
+from byokd.protocol.errors import ByokdError, Kind, TimedOut
 from byokd.protocol.key import ProbeResult, Verdict
 from byokd.services.error_actions import action_for
 from byokd.transport.interface import Step
@@ -131,7 +132,7 @@ class DiagnosticReport:
     def _action(self, kind: Kind, details: JsonObject) -> Action | None:
         reasons = {str(details.get("reason")), str(details.get("certificate"))}
         if reasons & _SETTINGS_REASONS:
-            return Action(type="editSettings")
+            return EditSettingsAction()
         return action_for(kind, self._record)
 
     def _elapsed_ms(self) -> int:

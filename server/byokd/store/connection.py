@@ -10,7 +10,8 @@ from typing import Final, TypeAlias
 from urllib.parse import quote
 
 from byokd.core.limits import STORE_FULL_BYTES
-from byokd.protocol.errors import Action, ByokdError, Internal, StoreBusy, VaultCorrupt
+from byokd.protocol.actions import RestoreBackupAction
+from byokd.protocol.errors import ByokdError, Internal, StoreBusy, VaultCorrupt
 from byokd.store.files import (
     Reason,
     check_private_file,
@@ -329,7 +330,7 @@ def _open(name: str, busy_timeout_ms: int) -> Connection:
 def _corrupt() -> VaultCorrupt:
     return VaultCorrupt(
         "the store is damaged; nothing was overwritten, restore it from a backup",
-        action=Action(type="restoreBackup"),
+        action=RestoreBackupAction(),
         details={"reason": DAMAGED},
     )
 

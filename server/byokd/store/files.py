@@ -20,7 +20,8 @@ from pathlib import Path
 from typing import Final, Literal, Never, TypeAlias
 
 from byokd.core.limits import STORE_BUSY_TIMEOUT_MS
-from byokd.protocol.errors import Action, StoreBusy, StoreFailed
+from byokd.protocol.actions import Action, EditSettingsAction, FreeSpaceAction
+from byokd.protocol.errors import StoreBusy, StoreFailed
 
 Reason: TypeAlias = Literal["full", "io", "readOnly", "permissions", "newer"]
 
@@ -32,12 +33,14 @@ _DIR_MODE: Final = 0o700
 _LOCK_POLL_S: Final = 0.02
 _COPY_BYTES: Final = 1024 * 1024
 
-_ACTIONS: Final[dict[Reason, str]] = {"full": "freeSpace", "permissions": "editSettings"}
+_ACTIONS: Final[dict[Reason, Action]] = {
+    "full": FreeSpaceAction(),
+    "permissions": EditSettingsAction(),
+}
 
 
 def store_error(reason: Reason, message: str) -> StoreFailed:
-    action = Action(type=_ACTIONS[reason]) if reason in _ACTIONS else None
-    return StoreFailed(message, details={"reason": reason}, action=action)
+    return StoreFailed(message, details={"reason": reason}, action=_ACTIONS.get(reason))
 
 
 def ensure_private_dir(path: Path) -> None:

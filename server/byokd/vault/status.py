@@ -7,8 +7,8 @@ from collections.abc import Callable
 from typing import Final, cast, get_args
 
 from byokd.keysource.source import source_error
+from byokd.protocol.actions import InitializeVaultAction
 from byokd.protocol.errors import (
-    Action,
     ByokdError,
     VaultCorrupt,
     VaultError,
@@ -123,7 +123,7 @@ def copy_of(error: ByokdError) -> ByokdError:
 def no_vault(choices: tuple[ProtectionChoice, ...]) -> VaultUninitialized:
     return VaultUninitialized(
         "there is no vault yet; choose how its master key is protected",
-        action=Action(type="initializeVault", choices=choices),
+        action=InitializeVaultAction(choices=choices),
     )
 
 

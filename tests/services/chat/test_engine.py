@@ -79,7 +79,9 @@ async def test_no_retry_after_content() -> None:
     data = caught.value.data()
     assert (data.kind, len(transport.requests)) == ("streamInterrupted", 1)
     assert data.partial is not None
-    assert cast("Any", data.partial)["message"]["content"][0]["text"] == "Half an ans"
+    assert [part.text for part in data.partial.message.content if part.type == "text"] == [
+        "Half an ans"
+    ]
 
 
 async def test_rejected_key_is_observed_once_and_not_retried() -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from byokd.protocol.errors import ByokdError
 from byokd.protocol.events import Retry
+from byokd.protocol.parts import TextPart
 from scripted_transport import CannedResponse
 from services.chat.engine_fixture import JSON, SSE, WHOLE, ask, chunk, engine
 
@@ -70,11 +71,13 @@ async def test_partial_has_message_usage_and_cost() -> None:
     chat, _, _ = engine([_whole("Half", _USAGE, error=_ERROR)])
     with pytest.raises(ByokdError) as caught:
         await ask(chat, stream=False)
-    partial: Any = caught.value.data().partial
-    assert partial["message"]["content"][0]["text"] == "Half"
-    assert (partial["usage"]["inputFresh"], partial["usage"]["outputText"]) == (15, 28)
-    assert (partial["cost"]["amount"], partial["cost"]["source"]) == ("0.005", "provider")
-    assert partial["failedAttempts"] == []
+    partial = caught.value.data().partial
+    assert partial is not None
+    assert partial.usage is not None
+    assert partial.message.content == (TextPart(text="Half"),)
+    assert (partial.usage.input_fresh, partial.usage.output_text) == (15, 28)
+    assert (partial.cost.amount, partial.cost.source) == ("0.005", "provider")
+    assert partial.failed_attempts == ()
 
 
 async def test_what_a_repeated_attempt_used_is_in_the_route() -> None:
@@ -93,9 +96,10 @@ async def test_what_repeated_attempts_used_is_in_the_error() -> None:
     with pytest.raises(ByokdError) as caught:
         await ask(chat)
     assert len(transport.requests) == 3
-    partial: Any = caught.value.data().partial
-    assert [failed["attempt"] for failed in partial["failedAttempts"]] == [1, 2]
-    assert partial["cost"]["amount"] == "0.001"
+    partial = caught.value.data().partial
+    assert partial is not None
+    assert [failed.attempt for failed in partial.failed_attempts] == [1, 2]
+    assert partial.cost.amount == "0.001"
 
 
 async def test_attempt_without_usage_is_not_listed() -> None:

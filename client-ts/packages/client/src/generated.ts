@@ -17,6 +17,14 @@ export interface UnknownEvent {
   [name: string]: unknown;
 }
 
+/** An action of a newer daemon. Show no button for it. */
+export interface UnknownAction {
+  type: string;
+  url: string | null;
+  choices: readonly ProtectionChoice[] | null;
+  details: JsonObject | null;
+}
+
 /** Options of every call. */
 export interface CallOptions {
   /** Cancels the call: the daemon is notified and answers at once. */
@@ -24,7 +32,7 @@ export interface CallOptions {
 }
 
 export const PROTOCOL_VERSION = 1;
-export const SCHEMA_HASH = "sha256:88a4ed214f6e93a625de94fc65d54ad3b84510cbc33e911a849a147a25d49022";
+export const SCHEMA_HASH = "sha256:be13abe86a7deb1d359ff5a8cc12031500ef2100048e9097d2e08f10b55b55f8";
 export const SEALING_SUITE = "DHKEM(X25519,HKDF-SHA256)/HKDF-SHA256/AES-256-GCM";
 
 /** The event types of this version. */
@@ -44,6 +52,26 @@ export const CHAT_EVENT_TYPES = [
   "retry",
   "raw",
   "finish",
+] as const;
+
+/** The action types of this version. */
+export const ACTION_TYPES = [
+  "initializeVault",
+  "unlockVault",
+  "resetVault",
+  "rekeyVault",
+  "restoreBackup",
+  "promptKey",
+  "enableKey",
+  "acceptOrigin",
+  "editSettings",
+  "wait",
+  "pickModel",
+  "openUrl",
+  "raiseBudget",
+  "refreshCatalog",
+  "checkNetwork",
+  "freeSpace",
 ] as const;
 
 /** The error kinds of this version. */
@@ -85,6 +113,17 @@ export const ERROR_KINDS = [
   "notFound",
 ] as const;
 
+/** Show both origins; if the person agrees, the key is sealed for the second. */
+export interface AcceptOriginAction {
+  type: "acceptOrigin";
+  url: null;
+  choices: null;
+  details: null;
+  keyId: string;
+  from: string;
+  to: string;
+}
+
 /** Delete an account and all its keys; `confirm` repeats its name. */
 export interface AccountDeleteParams {
   _meta?: JsonObject | null;
@@ -96,7 +135,7 @@ export interface AccountDeleteParams {
 export interface AccountDeleteResult {
   account: string;
   keys: number;
-  action: Action | null;
+  action: Action | UnknownAction | null;
 }
 
 /** An account that holds keys or held some; `current` marks the account of this connection. */
@@ -120,19 +159,38 @@ export interface AccountListResult {
   nextCursor: string | null;
 }
 
-/**
- * What the user can do about an error, for a button.
- *
- * `type` is a display value: `openUrl`, `promptKey`, `enableKey`, `initializeVault`,
- * `unlockVault`, `pickModel`, `wait`, `checkNetwork`, `freeSpace`, `editSettings`,
- * `restoreBackup`, `rekeyVault`, `refreshCatalog`.
- */
-export interface Action {
-  type: string;
-  url: string | null;
-  choices: readonly ProtectionChoice[] | null;
-  details: JsonObject | null;
+export type Action =
+  | InitializeVaultAction
+  | UnlockVaultAction
+  | ResetVaultAction
+  | RekeyVaultAction
+  | RestoreBackupAction
+  | PromptKeyAction
+  | EnableKeyAction
+  | AcceptOriginAction
+  | EditSettingsAction
+  | WaitAction
+  | PickModelAction
+  | OpenUrlAction
+  | RaiseBudgetAction
+  | RefreshCatalogAction
+  | CheckNetworkAction
+  | FreeSpaceAction;
+
+/** The message of an assistant, as parts; it can be sent back as it is. */
+export interface Answer {
+  role: "assistant";
+  content: readonly AnswerPart[];
+  providerState: JsonObject | null;
 }
+
+export type AnswerPart =
+  | TextPart
+  | ImagePart
+  | FilePart
+  | ReasoningPart
+  | ToolCallPart
+  | CitationPart;
 
 export type AuditAnchor =
   | "kept"
@@ -441,6 +499,14 @@ export interface ChatEvents {
   events: readonly (ChatEvent | UnknownEvent)[];
 }
 
+/** Check the connection, the proxy and the provider's address. */
+export interface CheckNetworkAction {
+  type: "checkNetwork";
+  url: null;
+  choices: null;
+  details: null;
+}
+
 export type ChoiceReason =
   | "noSession"
   | "noBackend"
@@ -528,7 +594,7 @@ export interface CountTokensParams {
   provider: string;
   model: string;
   keyId?: string | null;
-  messages?: readonly MessageInput[] | null;
+  messages?: readonly Message[] | null;
   text?: string | null;
   tools?: readonly Tool[];
   reasoning?: Reasoning | null;
@@ -542,6 +608,15 @@ export interface CountTokensResult {
   basis: string;
 }
 
+/** Open the configuration file; `setting` names the entry, such as `catalog.url`. */
+export interface EditSettingsAction {
+  type: "editSettings";
+  url: null;
+  choices: null;
+  details: null;
+  setting: string | null;
+}
+
 export type Effort =
   | "none"
   | "minimal"
@@ -550,6 +625,15 @@ export type Effort =
   | "high"
   | "xhigh"
   | "max";
+
+/** Send `key/enable`, or ask for a new secret. */
+export interface EnableKeyAction {
+  type: "enableKey";
+  url: null;
+  choices: null;
+  details: JsonObject | null;
+  keyId: string | null;
+}
 
 /** A file of `NAME=value` lines that the user named; `path` is absolute. */
 export interface EnvFileSource {
@@ -576,8 +660,8 @@ export interface ErrorData {
   providerMessage: string | null;
   providerRequestId: string | null;
   userMessage: string;
-  action: Action | null;
-  partial: JsonObject | null;
+  action: Action | UnknownAction | null;
+  partial: PartialAnswer | null;
   details: Json;
 }
 
@@ -710,6 +794,14 @@ export interface FinishReason {
   raw: string | null;
 }
 
+/** Free some space on the disk of the vault. */
+export interface FreeSpaceAction {
+  type: "freeSpace";
+  url: null;
+  choices: null;
+  details: null;
+}
+
 /**
  * Another address of a provider, such as a region or a plan: a choice for a key's base URL.
  *
@@ -809,6 +901,14 @@ export interface InitializeParams {
   processId?: number | null;
   clientInfo?: ClientInfo | null;
   initializationOptions?: JsonObject | null;
+}
+
+/** Create the vault with one of the protections in `choices`. */
+export interface InitializeVaultAction {
+  type: "initializeVault";
+  url: null;
+  choices: readonly ProtectionChoice[];
+  details: null;
 }
 
 export type KeyChange =
@@ -932,7 +1032,7 @@ export interface KeyProbeParams {
 /** The probe; `action` offers to enable a disabled key that the provider now accepts. */
 export interface KeyProbeResult {
   probe: ProbeResult;
-  action: Action | null;
+  action: Action | UnknownAction | null;
 }
 
 export interface KeyResult {
@@ -990,7 +1090,7 @@ export interface LogMessage {
 export interface Message {
   role: Role;
   content: string | readonly Part[];
-  providerState: JsonObject | null;
+  providerState?: JsonObject | null;
 }
 
 /** LSP's `MessageActionItem`. */
@@ -1001,13 +1101,6 @@ export interface MessageAction {
 /** LSP's `MessageActionItem`. */
 export interface MessageActionInput {
   title: string;
-}
-
-/** One message. A plain string as `content` is one text part. */
-export interface MessageInput {
-  role: Role;
-  content: string | readonly PartInput[];
-  providerState?: JsonObject | null;
 }
 
 /** The models in a provider's list, or facts about them, changed; `models` is their number. */
@@ -1117,26 +1210,42 @@ export interface ModelRefreshResult {
 export interface ModelUnavailable {
   kind: string;
   keyId: string | null;
-  action: Action | null;
+  action: Action | UnknownAction | null;
+}
+
+/** Open a page of the provider, such as the one for payments. */
+export interface OpenUrlAction {
+  type: "openUrl";
+  url: string;
+  choices: null;
+  details: null;
 }
 
 export type Part =
-  | TextPart
-  | ImagePart
-  | FilePart
-  | ReasoningPart
-  | ToolCallPart
-  | ToolResultPart
-  | CitationPart;
-
-export type PartInput =
   | TextPartInput
   | ImagePartInput
   | FilePartInput
   | ReasoningPartInput
   | ToolCallPartInput
-  | ToolResultPartInput
+  | ToolResultPart
   | CitationPartInput;
+
+/** What had arrived of an answer before it failed, and what it used. */
+export interface PartialAnswer {
+  message: Answer;
+  usage: Usage | null;
+  cost: Cost;
+  failedAttempts: readonly FailedAttempt[];
+}
+
+/** Choose another model of `provider`. */
+export interface PickModelAction {
+  type: "pickModel";
+  url: null;
+  choices: null;
+  details: null;
+  provider: string | null;
+}
 
 export type ProbePolicy =
   | "require"
@@ -1151,6 +1260,20 @@ export interface ProbeResult {
   details: JsonObject;
   checkedAt: number;
   durationMs: number;
+}
+
+/**
+ * Show the form for a key of `provider`, or a new secret for `keyId`.
+ *
+ * `url` is the page of the provider where keys are made.
+ */
+export interface PromptKeyAction {
+  type: "promptKey";
+  url: string | null;
+  choices: null;
+  details: null;
+  provider: string | null;
+  keyId: string | null;
 }
 
 /**
@@ -1283,8 +1406,17 @@ export interface ProviderTestStep {
   durationMs: number | null;
   message: string;
   kind: Open<ErrorKind> | null;
-  action: Action | null;
+  action: Action | UnknownAction | null;
   details: JsonObject;
+}
+
+/** Change the budget that does not allow the call. */
+export interface RaiseBudgetAction {
+  type: "raiseBudget";
+  url: null;
+  choices: null;
+  details: null;
+  budgetId: string | null;
 }
 
 /** The provider's chunk, sent if `includeRaw` is set. */
@@ -1339,6 +1471,15 @@ export interface ReasoningStartEvent {
   kind: ReasoningKind;
 }
 
+/** Send `catalog/refresh`, with `accept` after the person has seen the changes. */
+export interface RefreshCatalogAction {
+  type: "refreshCatalog";
+  url: null;
+  choices: null;
+  details: JsonObject | null;
+  accept: boolean;
+}
+
 /** `models` is the number of models in the list. */
 export interface RefreshedList {
   provider: string;
@@ -1356,11 +1497,37 @@ export type RekeyChange =
   | "dataKeys"
   | "everything";
 
+/** Send `vault/rekey` with this change. */
+export interface RekeyVaultAction {
+  type: "rekeyVault";
+  url: null;
+  choices: null;
+  details: null;
+  change: Open<"rootKey" | "dataKeys" | "everything">;
+}
+
+/** Move the vault away and begin without keys; the person confirms with `storeId`. */
+export interface ResetVaultAction {
+  type: "resetVault";
+  url: null;
+  choices: null;
+  details: null;
+  storeId: string | null;
+}
+
 /** The answer must be JSON and match the schema, if there is one. */
 export interface ResponseFormat {
   type?: "json";
   schema?: JsonObject | null;
   name?: string | null;
+}
+
+/** Choose a backup of `vault/status`; then `vault/restore`. */
+export interface RestoreBackupAction {
+  type: "restoreBackup";
+  url: null;
+  choices: null;
+  details: null;
 }
 
 /** The request is repeated; happens only before the first content. */
@@ -1442,7 +1609,7 @@ export interface SendParams {
   model: string;
   keyId?: string | null;
   route?: "byok" | "shared" | "auto";
-  messages: readonly MessageInput[];
+  messages: readonly Message[];
   tools?: readonly Tool[];
   toolChoice?: "auto" | "none" | "required" | ToolChoice | null;
   maxOutputTokens?: number | null;
@@ -1461,7 +1628,7 @@ export interface SendParams {
 
 /** The authoritative answer; a client may ignore the events. */
 export interface SendResult {
-  message: Message;
+  message: Answer;
   finishReason: FinishReason;
   usage: Usage | null;
   cost: Cost;
@@ -1676,14 +1843,6 @@ export interface ToolChoice {
 
 export interface ToolResultPart {
   type: "toolResult";
-  providerState: JsonObject | null;
-  callId: string;
-  content: string | readonly (TextPart | ImagePart)[];
-  isError: boolean;
-}
-
-export interface ToolResultPartInput {
-  type: "toolResult";
   providerState?: JsonObject | null;
   callId: string;
   content: string | readonly (TextPartInput | ImagePartInput)[];
@@ -1698,6 +1857,14 @@ export type UnifiedReason =
   | "cancelled"
   | "error"
   | "other";
+
+/** Ask for the passphrase, or let the OS keyring ask; then `vault/unlock`. */
+export interface UnlockVaultAction {
+  type: "unlockVault";
+  url: null;
+  choices: null;
+  details: null;
+}
 
 /**
  * Tokens of one call; each token is in exactly one of the five counts.
@@ -1883,6 +2050,15 @@ export type Verdict =
   | "wrongRegion"
   | "unreachable"
   | "unknown";
+
+/** Wait, then try again; `retryAfterMs` is null if the provider did not say how long. */
+export interface WaitAction {
+  type: "wait";
+  url: null;
+  choices: null;
+  details: null;
+  retryAfterMs: number | null;
+}
 
 /**
  * A part of the request that was not sent as written.

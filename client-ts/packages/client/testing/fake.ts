@@ -19,7 +19,7 @@ import {
   type ConnectOptions,
   type ErrorData,
   type ErrorKind,
-  type Message,
+  type Answer,
   type SendResult,
   type ServerOptions,
 } from "../src/index.js";
@@ -114,7 +114,7 @@ export function failure(kind: ErrorKind, code: number): ResponseError<ErrorData>
 
 /** The result of a chat with this text. */
 export function answer(text: string, unified: SendResult["finishReason"]["unified"] = "stop"): SendResult {
-  const message: Message = {
+  const message: Answer = {
     role: "assistant",
     content: [{ type: "text", text, providerState: null }],
     providerState: null,
@@ -123,7 +123,7 @@ export function answer(text: string, unified: SendResult["finishReason"]["unifie
     message,
     finishReason: { unified, raw: unified },
     usage: null,
-    cost: { amount: null, currency: "USD", source: "unknown", asOf: null, parts: null },
+    cost: { amount: null, currency: "USD", source: "unknown", asOf: null, basis: null, parts: null },
     route: { provider: "local", model: "m", keyId: null, attempts: 1, failedAttempts: [] },
     warnings: [],
     providerRequestId: null,

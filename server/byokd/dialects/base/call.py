@@ -12,7 +12,7 @@ from byokd.core.http import HttpHead, HttpRequest
 from byokd.protocol.chat import Effort, SendParams
 from byokd.protocol.errors import Kind
 from byokd.protocol.events import Event, FinishReason, Warn
-from byokd.protocol.parts import Message
+from byokd.protocol.parts import Answer
 from byokd.protocol.usage import Usage
 
 
@@ -141,7 +141,7 @@ class Reply:
     differs.
     """
 
-    message: Message
+    message: Answer
     finish_reason: FinishReason | None
     usage: Usage | None
     cost: str | None = None

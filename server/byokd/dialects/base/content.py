@@ -32,10 +32,10 @@ from byokd.protocol.events import (
     ToolCallStart,
 )
 from byokd.protocol.parts import (
+    AnswerPart,
     CitationPart,
     FilePart,
     ImagePart,
-    Part,
     ReasoningPart,
     Source,
     Span,
@@ -321,7 +321,7 @@ class Blocks:
             call.end = self._end_of_call(call, broken=False)
             self.events.append(call.end)
 
-    def parts(self) -> tuple[Part, ...]:
+    def parts(self) -> tuple[AnswerPart, ...]:
         return tuple(
             self._part(block)
             for block in self._blocks
@@ -418,7 +418,7 @@ class Blocks:
             self._origin | {"callId": call.native_id} | call.extra,
         )
 
-    def _part(self, block: _Block) -> Part:
+    def _part(self, block: _Block) -> AnswerPart:
         if isinstance(block, TextBlock):
             return block.part()
         if not isinstance(block, ToolCall):

@@ -26,7 +26,7 @@ from byokd.dialects.framing.sse import BOM
 from byokd.protocol.base import Json, JsonObject
 from byokd.protocol.errors import ProviderError, StreamInterrupted
 from byokd.protocol.events import Event, FinishReason, Raw, UsageSnapshot, Warn
-from byokd.protocol.parts import Message
+from byokd.protocol.parts import Answer
 from byokd.protocol.usage import Usage
 
 INTERRUPTED: Final = Fault(
@@ -381,7 +381,7 @@ class AnswerDecoder(ABC):
             header = self._quirks.cost_header or COST_HEADER
             self._cost = header_cost(self._head.headers.get(header))
         return Reply(
-            message=Message(role="assistant", content=self._blocks.parts(), provider_state=state),
+            message=Answer(content=self._blocks.parts(), provider_state=state),
             finish_reason=None if self._fault else self._finish_reason(),
             usage=usage,
             cost=self._cost,

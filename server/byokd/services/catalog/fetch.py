@@ -9,8 +9,8 @@ import anyio
 
 from byokd.core.http import Headers, HttpRequest
 from byokd.core.limits import CATALOG_MAX_BYTES, CATALOG_TIMEOUT_MS
+from byokd.protocol.actions import CheckNetworkAction, EditSettingsAction, WaitAction
 from byokd.protocol.errors import (
-    Action,
     ByokdError,
     NetworkFailed,
     ProviderError,
@@ -56,7 +56,7 @@ async def fetch(transport: Transport, url: str) -> bytes:
                 f"the address of the catalog answered with the status {response.status}; {advice}",
                 http_status=response.status,
                 retryable=retryable,
-                action=Action(type="wait" if retryable else "editSettings"),
+                action=WaitAction() if retryable else EditSettingsAction(setting="catalog.url"),
             )
         return response.body
     raise TimedOut("the catalog file did not come in time; try again")
@@ -67,5 +67,6 @@ def _about_catalog(error: ByokdError) -> ByokdError:
     details = error.fields.get("details")
     reason = details.get("reason") if isinstance(details, dict) else None
     text = _TEXTS.get(str(reason), _REDIRECT if error.kind == "providerRedirect" else _BROKEN)
-    action = Action(type="editSettings" if error.kind == "providerRedirect" else "checkNetwork")
+    moved = error.kind == "providerRedirect"
+    action = EditSettingsAction(setting="catalog.url") if moved else CheckNetworkAction()
     return type(error)(f"{text}; nothing was changed", details=details, action=action)

@@ -25,6 +25,7 @@ from byokd.catalog.state import CatalogState, info_of
 from byokd.catalog_store import CatalogStore, StoredCatalog
 from byokd.core.limits import CATALOG_MAX_BYTES
 from byokd.core.settings import CatalogSettings
+from byokd.protocol.actions import EditSettingsAction
 from byokd.protocol.catalog import (
     CatalogEvent,
     CatalogRefreshParams,
@@ -35,7 +36,7 @@ from byokd.protocol.catalog import (
     CatalogUndoResult,
     CatalogVersion,
 )
-from byokd.protocol.errors import Action, ByokdError, Conflict, Unsupported
+from byokd.protocol.errors import ByokdError, Conflict, Unsupported
 from byokd.services.audit.service import AuditService
 from byokd.services.catalog.fetch import fetch
 from byokd.services.catalog.in_use import CatalogInUse
@@ -159,7 +160,7 @@ class CatalogService:
             raise Unsupported(
                 f"no {' and no '.join(missing)} of a catalog is configured, and byokd brings none;"
                 " set it under [catalog] in config.toml, as its publisher states it",
-                action=Action(type="editSettings"),
+                action=EditSettingsAction(setting=f"catalog.{missing[0]}"),
                 details={"missing": [f"catalog.{name}" for name in missing]},
             )
         return self._store.key

@@ -10,11 +10,11 @@ from byokd.core.http import HttpHead
 from byokd.core.limits import FEED_BYTES
 from byokd.dialects.base.call import Call, Decoder, Encoded, Fault, Reply
 from byokd.dialects.registry import find_dialect
-from byokd.protocol.base import Value
 from byokd.protocol.chat import Route, SendResult
+from byokd.protocol.error_data import PartialAnswer
 from byokd.protocol.errors import ByokdError
 from byokd.protocol.events import Event, FinishReason, Start, Warn
-from byokd.protocol.parts import Message
+from byokd.protocol.parts import Answer
 from byokd.protocol.usage import Cost, FailedAttempt, Usage
 from byokd.services.chat.cost import cost_of
 from byokd.services.chat.deadlines import DeadlineTimer
@@ -87,7 +87,7 @@ class Attempt:
         An answer that has content only now counts as one that has content: it was paid for.
         """
         if self._closed is None:
-            empty = Reply(Message(role="assistant", content=()), None, None)
+            empty = Reply(Answer(content=()), None, None)
             last, reply = self.decoder.close() if self.decoder else ((), empty)
             if reply.message.content or _has_output(reply.usage):
                 self.has_content = True
@@ -150,21 +150,17 @@ class Attempt:
     def _request_warnings(self) -> tuple[Warn, ...]:
         return self.redactor.value((*self.notices, *self.encoded.warnings))
 
-    def _partial(self) -> dict[str, object] | None:
+    def _partial(self) -> PartialAnswer | None:
         _, reply = self.close()
         if not (reply.message.content or reply.usage or reply.cost or self.failed):
             return None
-        return {
-            "message": _dumped(reply.message),
-            "usage": _dumped(reply.usage) if reply.usage else None,
-            "cost": _dumped(self._cost(reply)),
-            "failedAttempts": [_dumped(attempt) for attempt in self.failed],
-        }
+        return PartialAnswer(
+            message=reply.message,
+            usage=reply.usage,
+            cost=self._cost(reply),
+            failed_attempts=tuple(self.failed),
+        )
 
 
 def _has_output(usage: Usage | None) -> bool:
     return usage is not None and bool(usage.output_text or usage.output_reasoning)
-
-
-def _dumped(value: Value) -> dict[str, object]:
-    return value.model_dump(mode="json", by_alias=True)

@@ -11,8 +11,9 @@ from byokd.catalog.surfaces import record_at, split_chat_path
 from byokd.core.secret import Secret
 from byokd.dialects.base.call import Fault
 from byokd.dialects.base.urls import fill
+from byokd.protocol.actions import Action
 from byokd.protocol.chat import SendParams
-from byokd.protocol.errors import BY_KIND, Action, ByokdError, InvalidParams, Kind
+from byokd.protocol.errors import BY_KIND, ByokdError, InvalidParams, Kind
 from byokd.services.chat.redaction import StreamRedactor
 from byokd.services.error_actions import action_for
 from byokd.services.keys.origin import BaseUrl, read_base_url

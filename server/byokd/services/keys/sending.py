@@ -13,7 +13,8 @@ from byokd.core.http import HttpRequest
 from byokd.core.secret import Secret
 from byokd.dialects.base.auth import authorize
 from byokd.dialects.base.urls import fill
-from byokd.protocol.errors import Action, Conflict
+from byokd.protocol.actions import Action, EditSettingsAction, PromptKeyAction
+from byokd.protocol.errors import Conflict
 from byokd.services.keys.origin import origin_of, shown_origin
 
 
@@ -75,7 +76,7 @@ def _check_origin(key: SendableKey, url: str, *, companions: bool) -> None:
         f"sends this request to {shown_origin(requested)}: correct the record",
         sealed,
         requested,
-        Action(type="editSettings"),
+        EditSettingsAction(),
     )
 
 
@@ -91,7 +92,7 @@ def _moved(key: SendableKey, sealed: str, present: str) -> Conflict:
         f"{shown_origin(present)}: store the key again for the new address and delete this one",
         sealed,
         present,
-        Action(type="promptKey", url=key.record.key_url),
+        PromptKeyAction(url=key.record.key_url),
     )
 
 

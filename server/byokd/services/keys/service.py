@@ -12,8 +12,9 @@ from byokd.audit.check import ChainChecker
 from byokd.catalog.record import Provider
 from byokd.crypto.seal import SealingKey
 from byokd.model_cache import ModelCache
+from byokd.protocol.actions import EnableKeyAction
 from byokd.protocol.base import JsonObject
-from byokd.protocol.errors import Action, ByokdError, Conflict, KeyInvalid, NotFound
+from byokd.protocol.errors import ByokdError, Conflict, KeyInvalid, NotFound
 from byokd.protocol.key import (
     Fields,
     KeyDeleteResult,
@@ -301,7 +302,7 @@ class KeyService:
         if after.state != "softDisabled" or probe.verdict not in ACCEPTED:
             return KeyProbeResult(probe=_with_request(probe, "store the key again with it as"))
         self._background.start(self._offer_enable(session, after))
-        action = Action(type="enableKey", details={"keyId": key_id})
+        action = EnableKeyAction(key_id=key_id, details={"keyId": key_id})
         return KeyProbeResult(probe=probe, action=action)
 
     async def _offer_enable(self, session: Session, row: KeyRow) -> None:

@@ -14,7 +14,7 @@ from byokd.catalog.surfaces import choose_surface
 from byokd.core.settings import OwnModel, OwnPrice
 from byokd.dialects.registry import DIALECTS
 from byokd.model_cache import CachedModelList
-from byokd.protocol.errors import Action
+from byokd.protocol.actions import PickModelAction
 from byokd.protocol.model import FactSource, FactSources, ModelInfo, ModelPrice, ModelUnavailable
 from byokd.provider_api.model_lifecycle import ending_of, read_time
 from byokd.provider_api.model_lists import ListedModel
@@ -108,7 +108,8 @@ def _has_ended(item: ModelInfo, at_ms: int) -> bool:
 def _of_key(item: ModelInfo, options: MergeOptions) -> ModelInfo:
     unavailable = options.unavailable
     if unavailable is None and _has_ended(item, options.now_ms):
-        unavailable = ModelUnavailable(kind="modelNotFound", action=Action(type="pickModel"))
+        action = PickModelAction(provider=item.provider)
+        unavailable = ModelUnavailable(kind="modelNotFound", action=action)
     return item.model_copy(update={"key_id": options.key_id, "unavailable": unavailable})
 
 

@@ -12,7 +12,8 @@ import anyio.to_thread
 from byokd.catalog.record import Provider
 from byokd.core.limits import MODEL_LIST_FRESH_MS, MODEL_LIST_RETRY_MS, MODEL_LIST_TIMEOUT_MS
 from byokd.model_cache import CachedModelList, ModelListKey
-from byokd.protocol.errors import Action, ByokdError, VaultError
+from byokd.protocol.actions import Action, UnlockVaultAction
+from byokd.protocol.errors import ByokdError, VaultError
 from byokd.protocol.model import (
     ModelChanged,
     ModelInfo,
@@ -231,10 +232,12 @@ class ModelService:
         elif source.key_id is None:
             live = await self._lists.latest(session.account, record.id)
         key_id = error.fields.get("key_id")
+        if not isinstance(key_id, str):
+            key_id = row.key_id if row else None
         unavailable = ModelUnavailable(
             kind=error.kind,
-            key_id=key_id if isinstance(key_id, str) else row.key_id if row else None,
-            action=error.data().action or _action(record, error),
+            key_id=key_id,
+            action=error.data().action or _action(record, error, key_id),
         )
         # A disabled key is no failure of its list, unless somebody asks for it.
         is_expected = error.kind == "keyDisabled" and not request.explicit
@@ -354,10 +357,10 @@ def _is_stopped_server(credential: Credential, error: ByokdError) -> bool:
     return stopped and credential.record.keyless and is_loopback(credential.base_url)
 
 
-def _action(record: Provider, error: ByokdError) -> Action | None:
+def _action(record: Provider, error: ByokdError, key_id: str | None) -> Action | None:
     if error.kind == "vaultLocked":
-        return Action(type="unlockVault")
-    return action_for(error.kind, record)
+        return UnlockVaultAction()
+    return action_for(error.kind, record, key_id)
 
 
 def _failure(

@@ -11,9 +11,9 @@ from typing import Final
 from byokd.core.secret import Secret
 from byokd.crypto.seal import SealingKey, info
 from byokd.keysource import recovery
+from byokd.protocol.actions import InitializeVaultAction, RestoreBackupAction
 from byokd.protocol.base import JsonObject
 from byokd.protocol.errors import (
-    Action,
     ByokdError,
     Conflict,
     InvalidParams,
@@ -159,8 +159,8 @@ class VaultService:
                 raise
             raise VaultUninitialized(
                 "no OS keyring can be used here; initialize the vault with another protection",
-                action=Action(
-                    type="initializeVault", choices=await self._vault.choices_after(_KEYRING, error)
+                action=InitializeVaultAction(
+                    choices=await self._vault.choices_after(_KEYRING, error)
                 ),
                 details={"reason": reason},
             ) from None
@@ -206,7 +206,7 @@ class VaultService:
         if backups and (await self._vault.unlock()).state == "uninitialized":
             raise VaultCorrupt(
                 "the vault is missing but has backups; restore one, or move them away",
-                action=Action(type="restoreBackup"),
+                action=RestoreBackupAction(),
                 details={"reason": DAMAGED},
             )
         vault = await self._vault.initialize(
