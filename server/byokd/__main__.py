@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 import sys
 from collections.abc import Callable, MutableMapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -73,6 +74,7 @@ def serve(arguments: Arguments, create_app: Callable[[Arguments], App]) -> NoRet
     `create_app` gets the arguments with the variables filled in; what it raises is logged.
     """
     gc.disable()  # imports make little garbage; `rpc.serve` turns it on again
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # as in `rpc.serve`, but during the imports too
     from byokd.process.environment import strip_environment
     from byokd.process.hardening import leave_folder, restrict_files
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from anyio.from_thread import start_blocking_portal
 
 from byokd.catalog.loader import load
 from byokd.cli.client import Daemon, DaemonError, DaemonGone
-from byokd.protocol.base import JsonObject
+from byokd.protocol.base import Params
 from byokd.protocol.chat import SendParams, SendResult
 from byokd.protocol.key import KeyListParams, KeyListResult, KeyStoreParams, KeyStoreResult
 from byokd.protocol.parts import Message
@@ -64,9 +65,19 @@ def test_exit_ends_the_process(tmp_path: Path) -> None:
     assert process.returncode == 0
 
 
-def test_ctrl_c_cancels_and_returns_the_partial_answer(
-    daemon: Daemon, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_second_ctrl_c_ends_the_command(daemon: Daemon) -> None:
+    def interrupt_twice(_method: str, _params: Params) -> None:
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
+        pytest.fail("the second one did not raise")
+
+    accept = VaultInitializeParams(protection="memory", accept_risk="memory")
+    with pytest.raises(KeyboardInterrupt), daemon.notifying(interrupt_twice):
+        daemon.call("vault/initialize", accept, VaultInitializeResult)  # sends vault/changed
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_ctrl_c_cancels_and_returns_the_partial_answer(daemon: Daemon) -> None:
     with (
         start_blocking_portal() as portal,
         portal.wrap_async_context_manager(Sandbox(keys=[KEY])) as sandbox,
@@ -80,20 +91,18 @@ def test_ctrl_c_cancels_and_returns_the_partial_answer(
         key = KeyStoreParams(provider=GENERIC, fields={"apiKey": sealed}, base_url=url)
         daemon.call("key/store", key, KeyStoreResult)
 
-        take, interrupts = daemon._next_message, iter([KeyboardInterrupt])
+        interrupts = iter([signal.SIGINT])
 
-        def interrupted(deadline: float | None) -> JsonObject | None:
-            message = take(deadline)
-            if message and message.get("method") == "chat/events":
-                for interrupt in interrupts:
-                    raise interrupt
-            return message
+        def interrupt(_method: str, _params: Params) -> None:
+            for number in interrupts:
+                signal.raise_signal(number)
 
-        monkeypatch.setattr(daemon, "_next_message", interrupted)
         question = (Message(role="user", content="go on"),)
         params = SendParams(
             stream_id="s", provider=GENERIC, model="sandbox-paced-20hz-400", messages=question
         )
-        result = daemon.call("chat/send", params, SendResult)
+        with daemon.notifying(interrupt):
+            result = daemon.call("chat/send", params, SendResult)
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
     assert result.finish_reason.unified == "cancelled"
     assert result.message.role == "assistant"

@@ -151,6 +151,7 @@ def test_sections_come_in_order() -> None:
     assert re.findall(r"^## (.+)$", TEXT, re.MULTILINE) == [
         "Primitives",
         "Lifecycle",
+        "Signals and sessions",
         "Methods",
         "Chat events",
         "Errors",

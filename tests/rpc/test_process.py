@@ -172,11 +172,26 @@ async def test_broken_frame_is_answered_and_ends_the_process() -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are POSIX")
-@pytest.mark.parametrize("name", ["SIGTERM", "SIGINT", "SIGHUP"])
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
 async def test_signal_ends_the_process_cleanly(name: str) -> None:
     async with daemon() as process:
         await start_session(process)
         process.send_signal(getattr(signal, name))
+        assert await exit_code(process) == 0
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals are POSIX")
+async def test_ctrl_c_in_the_clients_terminal_does_not_end_the_process() -> None:
+    async with daemon(start_new_session=True) as process:
+        await start_session(process)
+        for _ in range(3):
+            os.killpg(process.pid, signal.SIGINT)  # what the terminal sends to all of its processes
+        assert process.stdin is not None
+        process.stdin.write(message(1, "provider/list"))
+        assert process.stdout is not None
+        data = await process.stdout.readuntil(b'"nextCursor"')
+        assert b'"id":1' in data
+        process.send_signal(signal.SIGTERM)
         assert await exit_code(process) == 0
 
 

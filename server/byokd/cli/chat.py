@@ -64,7 +64,8 @@ def chat(
 ) -> None:
     """Send PROMPT to MODEL of PROVIDER.
 
-    Without PROMPT it is read from a pipe, or you are asked for one message after the other.
+    Without PROMPT it is read from a pipe, or you are asked for one message after the other. Ctrl-C
+    ends the answer, not the conversation.
     """
     key_id = resolve(daemon, key).key_id if key else None
     history: tuple[Message, ...] = (Message(role="system", content=system),) if system else ()
@@ -85,6 +86,8 @@ def chat(
         history = (*history, result.message)
         if as_json:
             terminal.show_json([result])
+        if single and result.finish_reason.unified == "cancelled":
+            raise KeyboardInterrupt  # a script that runs this command stops, too
         if single:
             return
     if single:

@@ -18,6 +18,7 @@ from typing import IO, Final, Self, TypeVar, cast
 from pydantic_core import from_json, to_json
 
 from byokd import __version__
+from byokd.cli.interrupts import first_interrupt
 from byokd.crypto.seal import info, seal
 from byokd.process.environment import allowed_environment
 from byokd.protocol.base import JsonObject, PageParams, Params, Result
@@ -38,6 +39,9 @@ R = TypeVar("R", bound=Result)
 NotificationHandler = Callable[[str, Params], None]
 PromptHandler = Callable[[ShowMessageRequest], str | None]  # returns the title of an action
 OnLocked = Callable[["Daemon", ErrorData], bool]  # returns whether the vault is open now
+
+_WAKE: Final[JsonObject] = {}
+"""A message that says nothing; it ends the wait for the next one."""
 
 _CLOSE_TIMEOUT_S: Final = 3.0
 _STDERR_TAIL_BYTES: Final = 4096
@@ -89,9 +93,10 @@ class Daemon:
             stdout=subprocess.PIPE,
             stderr=self._stderr,
             env=allowed_environment(os.environ),
+            start_new_session=True,  # Ctrl-C and a closed terminal are for this process
         )
-        # Read in a thread, so that waiting can have a limit and Ctrl-C takes effect at once;
-        # everything else happens in the calling thread.
+        # Read in a thread, so that waiting can have a limit; everything else happens in the
+        # calling thread.
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
         try:
@@ -213,24 +218,19 @@ class Daemon:
         request: JsonObject = {"id": self._last_id, "method": method}
         self._send(request if params is None else request | {"params": params})
         deadline = None if timeout_s is None else time.monotonic() + timeout_s
-        cancelled = False
-        while True:
-            try:
+        with first_interrupt(wake=lambda: self._inbox.put(_WAKE)) as interrupt:
+            while True:
                 message = self._next_message(deadline)
-            except KeyboardInterrupt:
-                if cancelled:
-                    raise
-                cancelled = True
-                self._send({"method": "$/cancelRequest", "params": {"id": self._last_id}})
-                continue
-            if message is None:
-                raise DaemonGone(f"no answer to {method} within {timeout_s:g} s")
-            if message.get("id") != self._last_id or "method" in message:
-                self._handle(message)
-            elif "error" in message:
-                raise DaemonError(_error_data(cast("JsonObject", message["error"])))
-            else:
-                return cast("JsonObject", message["result"])
+                if interrupt.take():
+                    self._send({"method": "$/cancelRequest", "params": {"id": self._last_id}})
+                if message is None:
+                    raise DaemonGone(f"no answer to {method} within {timeout_s:g} s")
+                if message.get("id") != self._last_id or "method" in message:
+                    self._handle(message)
+                elif "error" in message:
+                    raise DaemonError(_error_data(cast("JsonObject", message["error"])))
+                else:
+                    return cast("JsonObject", message["result"])
 
     def _handle(self, message: JsonObject) -> None:
         name, params = str(message.get("method", "")), message.get("params")

@@ -143,7 +143,9 @@ class Connection:
 def _stop_on_signals(loop: asyncio.AbstractEventLoop, connection: Connection) -> None:
     import signal
 
-    ending = [signal.SIGTERM, signal.SIGINT]
+    # Ctrl-C in the client's terminal reaches every process of its session; it is for the client.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    ending = [signal.SIGTERM]
     hangup: signal.Signals | None = getattr(signal, "SIGHUP", None)
     if hangup and signal.getsignal(hangup) is not signal.SIG_IGN:  # ignored under nohup
         ending.append(hangup)

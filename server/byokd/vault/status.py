@@ -71,6 +71,9 @@ class VaultStatus:
     def remember_slots(self, slots: StoredSlots | None) -> None:
         self._slots = slots
 
+    def remember_choices(self, choices: tuple[ProtectionChoice, ...]) -> None:
+        self.choices = choices
+
     def note_slot_failure(self, slot: Slot, error: VaultError) -> None:
         self._reasons[slot.slot_id] = reason_for(error)
 

@@ -94,8 +94,9 @@ class Vault:
         """Check which protections a new vault can have; concurrent callers share one check."""
         if self._choosing is None or self._choosing.done():
             self._choosing = asyncio.ensure_future(self.slot_keys.choices())
-        self._status.choices = await asyncio.shield(self._choosing)
-        return self._status.choices
+        choices = await asyncio.shield(self._choosing)
+        self._status.remember_choices(choices)
+        return choices
 
     async def choices_after(
         self, failed: Protection, error: VaultError
