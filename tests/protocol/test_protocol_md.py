@@ -14,12 +14,14 @@ from typing import Any, get_args
 import pytest
 from pydantic import BaseModel
 
+from byokd.core.settings import HealthPolicy
 from byokd.protocol.actions import Action
 from byokd.protocol.errors import Kind
 from byokd.protocol.events import Event
 from byokd.protocol.lifecycle import ClientOptions
 from byokd.protocol.methods import BY_NAME, METHODS
 from byokd.rpc.errors import CODES
+from byokd.testing.__main__ import POLICY
 from protocol.examples import EXAMPLES, TEXT
 
 EVENTS = {event.__dataclass_fields__["type"].default for event in get_args(Event)}
@@ -147,6 +149,28 @@ def test_error_table_equals_the_code() -> None:
     assert table == [(CODES[kind], kind) for kind in get_args(Kind)]
 
 
+def test_times_of_rejected_keys_are_those_of_the_policy() -> None:
+    policy = HealthPolicy()
+    table = {row[0]: row[1] for row in rows("Keys that are rejected")}
+    minutes = [delay // 60_000 for delay in policy.reprobe_delays_ms]
+    assert table == {
+        "rejections": str(policy.rejections),
+        "gap": f"{policy.gap_min_ms // 1000} s",
+        "window": f"{policy.window_ms // 60_000} min",
+        "grace": f"{policy.grace_ms // 60_000} min",
+        "probe": f"{policy.probe_delay_min_ms // 1000} to {policy.probe_delay_max_ms // 1000} s",
+        "further probes": "{}, {} and {} min".format(*minutes),
+        "repeat": f"{policy.repeat_delay_ms // 1000} s",
+    }
+    assert f"within {policy.repeat_within_ms // 3_600_000} hours" in section(
+        "Keys that are rejected"
+    )
+    testing = section("Testing a client")
+    assert f"a gap of {POLICY.gap_min_ms}" in testing
+    assert f"after {POLICY.probe_delay_min_ms} to {POLICY.probe_delay_max_ms} ms" in testing
+    assert "after {}, {} and {} ms".format(*POLICY.reprobe_delays_ms) in " ".join(testing.split())
+
+
 def test_sections_come_in_order() -> None:
     assert re.findall(r"^## (.+)$", TEXT, re.MULTILINE) == [
         "Primitives",
@@ -154,6 +178,8 @@ def test_sections_come_in_order() -> None:
         "Signals and sessions",
         "Methods",
         "Chat events",
+        "Keys that are rejected",
+        "Testing a client",
         "Errors",
         "Secrets and sealing",
         "Compatibility",

@@ -300,6 +300,115 @@ async def test_closing_ends_hanging_answers(transport: HttpTransport) -> None:
             await sandbox.__aexit__(None, None, None)
 
 
+# --- keys and control ---
+
+
+async def _status(transport: HttpTransport, sandbox: Sandbox, key: str) -> int:
+    return (await transport.send(_request(sandbox, "sandbox-echo", key))).status
+
+
+async def test_key_dies_after_its_uses(transport: HttpTransport) -> None:
+    async with Sandbox() as sandbox:
+        for key in ("sandbox-key-dies-after-3-a", "sandbox-key-dies-after-3-b"):
+            statuses = [await _status(transport, sandbox, key) for _ in range(5)]
+            assert statuses == [200, 200, 200, 401, 401]
+        assert await _status(transport, sandbox, "sandbox-key-dies-after-0-x") == 401
+        assert await _status(transport, sandbox, "sandbox-key-dies-after-x") == 200
+        sandbox.set_key_valid("sandbox-key-dies-after-3-a", valid=True)
+        statuses = [await _status(transport, sandbox, "sandbox-key-dies-after-3-a") for _ in "1234"]
+        assert statuses == [200] * 4, "a key that is given back does not die again"
+
+
+@pytest.mark.parametrize(
+    ("wish", "status"),
+    [
+        ("no-funds-1", 402),
+        ("rate-limit", 429),
+        ("forbidden-x-y", 403),
+        ("overloaded-1", 503),
+        ("server-error-1", 500),
+        ("no-fundss", 200),
+        ("mine-no-funds", 200),
+    ],
+)
+async def test_key_asks_for_an_error(transport: HttpTransport, wish: str, status: int) -> None:
+    async with Sandbox() as sandbox:
+        for _ in range(2):
+            assert await _status(transport, sandbox, f"sandbox-key-{wish}") == status
+        assert await _status(transport, sandbox, f"other-{wish}") == 401
+
+
+async def _control(
+    transport: HttpTransport,
+    sandbox: Sandbox,
+    path: str,
+    body: object,
+    **headers: str,
+) -> tuple[int, dict[str, str]]:
+    names = {"content-type": "application/json"} | {
+        name.replace("_", "-"): value for name, value in headers.items()
+    }
+    request = HttpRequest(
+        "POST",
+        f"{sandbox.origin}/control/{path}",
+        Headers(list(names.items())),
+        body if isinstance(body, bytes) else json.dumps(body).encode(),
+    )
+    response = await transport.send(request)
+    return response.status, json.loads(response.body)
+
+
+async def test_control_takes_a_key_back_and_gives_it_again(transport: HttpTransport) -> None:
+    async with Sandbox() as sandbox:
+        for body, status in (
+            ({"key": KEY, "valid": False}, 401),
+            ({"key": KEY, "valid": True}, 200),
+            ({"key": KEY, "error": "no_funds"}, 402),
+            ({"key": KEY, "error": "rate_limit"}, 429),
+            ({"key": KEY, "valid": True}, 200),
+        ):
+            assert await _control(transport, sandbox, "keys", body) == (200, {})
+            assert await _status(transport, sandbox, KEY) == status
+        assert await _status(transport, sandbox, "unknown-1") == 401
+        await _control(transport, sandbox, "keys", {"key": "unknown-1", "valid": True})
+        assert await _status(transport, sandbox, "unknown-1") == 200
+
+
+async def test_control_fails_the_next_requests(transport: HttpTransport) -> None:
+    async with Sandbox() as sandbox:
+        body = {"count": 2, "status": 503}
+        assert await _control(transport, sandbox, "failures", body) == (200, {})
+        assert [await _status(transport, sandbox, KEY) for _ in range(3)] == [503, 503, 200]
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "headers", "status"),
+    [
+        ("keys", {"key": KEY, "valid": False}, {"origin": "http://evil.example"}, 403),
+        ("keys", {"key": KEY, "valid": False}, {"host": "evil.example"}, 403),
+        ("keys", {"key": KEY, "valid": False}, {"content_type": "text/plain"}, 415),
+        ("keys", {"key": KEY}, {}, 400),
+        ("keys", {"key": KEY, "valid": False, "error": "no_funds"}, {}, 400),
+        ("keys", {"key": KEY, "error": "nothing"}, {}, 400),
+        ("keys", {"key": KEY, "valid": False, "more": 1}, {}, 400),
+        ("keys", [], {}, 400),
+        ("keys", b"{", {}, 400),
+        ("failures", {"count": 1, "status": 200}, {}, 400),
+        ("everything", {}, {}, 404),
+    ],
+)
+async def test_control_refuses_what_it_should_not_do(
+    transport: HttpTransport, path: str, body: object, headers: dict[str, str], status: int
+) -> None:
+    async with Sandbox() as sandbox:
+        answered, error = await _control(transport, sandbox, path, body, **headers)
+        assert answered == status
+        assert error["error"]
+        assert KEY not in error["error"]
+        assert await _status(transport, sandbox, KEY) == 200
+        assert len(sandbox.requests) == 1, "only requests for a provider are recorded"
+
+
 # --- as a process --------------------------------------------------------------------------------
 
 

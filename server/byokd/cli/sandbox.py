@@ -20,6 +20,13 @@ or sandbox-paced-20hz-40; a prefix chooses the model family, such as
 claude-sonnet-4-5-sandbox-agent. The line `generic` is for any client of OpenAI's format; byokd's
 provider for it is openai-compatible.
 
+A key can ask for a state: sandbox-key-dies-after-3-x is accepted three times and then rejected;
+sandbox-key-no-funds-x, -rate-limit-x, -forbidden-x and -overloaded-x always get that error. While
+it runs: POST /control/keys with {"key": "sandbox-key-1", "valid": false} rejects a key, true
+accepts it again, {"key": …, "error": "no_funds"} answers it with that error; POST
+/control/failures with {"count": 2, "status": 503} fails the next requests. The body is
+application/json.
+
 Faults are models too: sandbox-fault-401 to -503, sandbox-fault-429-7 (with Retry-After: 7),
 sandbox-fault-no-funds, -overflow, -overloaded, sandbox-cut, sandbox-garbage, sandbox-silent,
 sandbox-slow-head-200, sandbox-error-in-200, sandbox-html.

@@ -2,6 +2,7 @@
 
     /v1/…                    a generic server in OpenAI's chat format
     /as/<provider id>/…      this provider's hosts: format, credential, errors, lists and rules
+    /control/…               changes what the sandbox does: see `control.py`
 
 It records requests with their credentials for tests, and never prints a credential.
 """
@@ -18,9 +19,10 @@ from typing import Final, Self
 from aiohttp import web
 from pydantic_core import from_json
 
-from byokd.sandbox import models, routing
+from byokd.sandbox import control, models, routing
 from byokd.sandbox.credentials import Problem, read_credential
 from byokd.sandbox.faults import JSON, Exchange, answer_with_fault, error_response, start_stream
+from byokd.sandbox.keys import BAD_KEY, Keys
 from byokd.sandbox.provider import GENERIC, behaviour
 from byokd.sandbox.request_rules import check_request
 from byokd.sandbox.routing import ProviderRoute
@@ -60,8 +62,7 @@ class Sandbox:
     """
 
     def __init__(self, keys: Iterable[str] = (KEY_PREFIX,), *, port: int = 0) -> None:
-        self._keys = tuple(keys)
-        self._overrides: dict[str, bool] = {}
+        self._keys = Keys(keys)
         self._failures: list[int] = []
         self._port = port
         self.base_url = self.origin = ""
@@ -96,7 +97,11 @@ class Sandbox:
         ]
 
     def set_key_valid(self, key: str, *, valid: bool) -> None:
-        self._overrides[key] = valid
+        self.set_key_error(key, None if valid else BAD_KEY)
+
+    def set_key_error(self, key: str, error: str | None) -> None:
+        """Answer each request of a key with this error, by its name; None accepts the key."""
+        self._keys.set(key, error)
 
     def reject_next(self, count: int) -> None:
         """Reject the key of the next `count` requests, also of probes and lists."""
@@ -107,6 +112,8 @@ class Sandbox:
         self._failures += [status] * count
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        if request.path.startswith(control.PREFIX):
+            return await control.answer(request, self)
         recorded = RecordedRequest(
             method=request.method,
             path=request.path_qs,
@@ -178,12 +185,9 @@ class Sandbox:
         """Return the name of the error for a key, or None if it is accepted."""
         if problem == "no_key" and route.keyless:
             return None
-        if not self._accepts(key):
-            return "no_key" if problem == "no_key" else "bad_key"
-        return problem or None
-
-    def _accepts(self, key: str) -> bool:
-        return self._overrides.get(key, key.startswith(self._keys))
+        if problem == "no_key":
+            return problem
+        return self._keys.use(key, route.behaviour.errors) or problem or None
 
 
 async def _stream(exchange: Exchange, turn: Turn) -> web.StreamResponse:

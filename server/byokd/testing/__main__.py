@@ -1,4 +1,7 @@
-"""The real daemon with policies of milliseconds, and options for tests."""
+"""The real daemon with policies of milliseconds, and options for tests of clients.
+
+A key is taken out of use as by `byokd --stdio`, but within a tenth of a second.
+"""
 
 from __future__ import annotations
 
@@ -24,20 +27,7 @@ POLICY = HealthPolicy(
 
 
 def main() -> NoReturn:
-    parser = argparse.ArgumentParser(prog="byokd.testing")
-    parser.add_argument("--stdio", action="store_true")
-    parser.add_argument("--data-dir", type=Path, required=True)
-    parser.add_argument("--log-level", default="warning")
-    parser.add_argument("--store-max-pages", type=int)
-    parser.add_argument("--keyring-timeout-ms", type=int)
-    parser.add_argument("--probe-delay-ms", type=int)
-    parser.add_argument("--config", type=Path)
-    parser.add_argument("--catalog-old-after-ms", type=int, default=CatalogPolicy().old_after_ms)
-    parser.add_argument("--catalog-again-after-ms", type=int, default=3_600_000)
-    parser.add_argument("--catalog-clock-ahead-ms", type=int, default=0)
-    parser.add_argument("--prompt-timeout-ms", type=int, default=PROMPT_TIMEOUT_MS)
-    parser.add_argument("--allow-export", action="store_true")
-    parsed = parser.parse_args()
+    parsed = _parser().parse_args()
     policy = POLICY
     if (delay_ms := parsed.probe_delay_ms) is not None:
         policy = replace(policy, probe_delay_min_ms=delay_ms, probe_delay_max_ms=delay_ms)
@@ -66,6 +56,34 @@ def main() -> NoReturn:
         return WatchedApp(options, configuration, arguments.variables)
 
     serve(Arguments(log_level=parsed.log_level), create_app)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m byokd.testing", description=__doc__)
+    add = parser.add_argument
+    add("--stdio", action="store_true", help="as of byokd; it always serves stdio")
+    add("--data-dir", type=Path, required=True, help="keys and audit log are stored here")
+    add("--log-level", default="warning", help="debug, info, warning or error")
+    add("--config", type=Path, help="use this configuration file")
+    add("--allow-export", action="store_true", help="answer key/export")
+    add("--probe-delay-ms", type=int, help="of the probe that confirms rejections (20 to 40)")
+    add(
+        "--prompt-timeout-ms",
+        type=int,
+        default=PROMPT_TIMEOUT_MS,
+        help="withdraw a question to the user after this time",
+    )
+    add("--keyring-timeout-ms", type=int, help="of every call to the OS keyring")
+    add("--store-max-pages", type=int, help="a disk that is full after so many 4 KiB")
+    add(
+        "--catalog-old-after-ms",
+        type=int,
+        default=CatalogPolicy().old_after_ms,
+        help="ask about a catalog of this age",
+    )
+    add("--catalog-again-after-ms", type=int, default=3_600_000, help="and then again")
+    add("--catalog-clock-ahead-ms", type=int, default=0, help="compare dates with a later time")
+    return parser
 
 
 if __name__ == "__main__":
