@@ -60,6 +60,7 @@ SYSTEM_PACKAGES = {
 }
 
 _NODE_COUNT = re.compile(r"^(?:#|ℹ) (pass|fail|cancelled|skipped) (\d+)$", re.MULTILINE)  # noqa: RUF001  # what node prints
+_NODE_FIGURES = re.compile(r"^(?:#|ℹ) (figures: .+)$", re.MULTILINE)  # noqa: RUF001  # what node prints
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -293,8 +294,11 @@ def _typescript(python: str) -> Tally:
             return Tally(failed=1, note=f"npm {step[0]}: exit code {done.returncode}")
     done = _run([npm, "test"], cwd=CLIENT, env=env)
     counts = {"pass": 0, "fail": 0, "cancelled": 0, "skipped": 0}
-    for name, number in _NODE_COUNT.findall(_COLOUR.sub("", done.stdout)):
+    output = _COLOUR.sub("", done.stdout)
+    for name, number in _NODE_COUNT.findall(output):
         counts[name] += int(number)
+    for figures in _NODE_FIGURES.findall(output):
+        print(figures, flush=True)
     if done.returncode:
         print(done.stdout, flush=True)
         counts["fail"] = max(counts["fail"], 1)

@@ -12,7 +12,7 @@ import {
 } from "vscode-jsonrpc/node";
 
 import type { Daemon, DaemonStreams, Exit } from "./daemon.js";
-import { ByokdError, ConnectionClosed, isErrorData, ProtocolError } from "./errors.js";
+import { ByokdError, ConnectionClosed, isErrorData, ProtocolError, StartError } from "./errors.js";
 import { PROTOCOL_VERSION, type ClientOptions, type JsonObject, type ServerOptions } from "./generated.js";
 
 /** An open JSON-RPC connection. */
@@ -20,44 +20,59 @@ export interface Connection {
   readonly rpc: MessageConnection;
   /** Resolves when the connection is closed: with the exit of its daemon if the client started one. */
   readonly closed: Promise<Exit | undefined>;
+  /** Whether bytes came that are no messages. */
+  isBroken(): boolean;
 }
 
 /** Open a connection. Pending requests are rejected when the daemon closes it or exits. */
 export function open(streams: DaemonStreams, daemon?: Daemon): Connection {
   const reader = new StreamMessageReader(streams.input);
   const rpc = createMessageConnection(reader, new StreamMessageWriter(streams.output));
+  let broken = false;
   rpc.onError(() => {}); // a broken pipe also closes the connection, which is handled below
-  reader.onError(() => rpc.dispose()); // bytes after a broken frame cannot be read
+  reader.onError(() => {
+    broken = true;
+    rpc.dispose(); // bytes after a broken frame cannot be read
+  });
   const closed = new Promise<Exit | undefined>((resolve) => {
     rpc.onDispose(() => resolve(daemon?.stop()));
     rpc.onClose(() => rpc.dispose());
     void daemon?.exited.then(() => rpc.dispose());
   });
   rpc.listen();
-  return { rpc, closed };
+  return { rpc, closed, isBroken: () => broken };
 }
 
 /**
  * Send `initialize` and `initialized`; return the daemon's options.
  *
- * Throws `ProtocolError` for a program that is not byokd, and for another protocol version.
+ * Throws `StartError` for a program that is not byokd, and for another protocol version.
  */
 export async function initialize(connection: Connection, options: ClientOptions): Promise<ServerOptions> {
   const { clientInfo } = options;
-  const answer = await exchange<LspAnswer>(connection, "initialize", {
-    processId: process.pid,
-    ...(clientInfo && { clientInfo }),
-    rootUri: null, // LSP requires rootUri and capabilities
-    capabilities: {},
-    initializationOptions: { byokd: options } as unknown as JsonObject,
-  });
+  let answer: LspAnswer | undefined;
+  try {
+    answer = await exchange<LspAnswer>(connection, "initialize", {
+      processId: process.pid,
+      ...(clientInfo && { clientInfo }),
+      rootUri: null, // LSP requires rootUri and capabilities
+      capabilities: {},
+      initializationOptions: { byokd: options } as unknown as JsonObject,
+    });
+  } catch (error) {
+    if (!(error instanceof ProtocolError)) throw error;
+    throw new StartError("notByokd", "the program is not byokd: it refused to initialize", undefined, { cause: error });
+  }
   const server = answer?.capabilities?.experimental?.byokd;
-  if (!server) throw new ProtocolError("the program is not a byokd daemon: check the command");
+  if (!server) {
+    const name = answer?.serverInfo?.name;
+    throw new StartError("notByokd", `the program is not byokd${name ? `: it calls itself ${name}` : ""}`);
+  }
   if (server.protocolVersion !== PROTOCOL_VERSION) {
     const versions = `${server.protocolVersion}, this client ${PROTOCOL_VERSION}`;
-    throw new ProtocolError(`the daemon speaks protocol ${versions}: update the older one`);
+    throw new StartError("otherVersion", `the daemon speaks protocol ${versions}: update the older one`);
   }
-  // Not awaited: the caller must add its listeners before the first notification is read.
+  // Not awaited: a failure closes the connection, and the next request reports it.
   connection.rpc.sendNotification("initialized", {}).catch(() => {});
   return server;
 }
@@ -91,6 +106,7 @@ export async function exchange<R>(
 
 interface LspAnswer {
   capabilities?: { experimental?: { byokd?: ServerOptions } };
+  serverInfo?: { name?: string };
 }
 
 /** Return the error of this package for an error of the JSON-RPC library. */

@@ -1,11 +1,13 @@
 /**
  * The daemon as a child process, which ends with the connection.
  *
+ * It has a session of its own, where the platform has sessions: Ctrl-C in a terminal does not reach it.
  * Its environment is an allow list: it does not get the proxy, key and Python variables of the editor.
  */
 
-import { spawn } from "node:child_process";
-import { homedir } from "node:os";
+import { spawn, type ChildProcess } from "node:child_process";
+import { existsSync } from "node:fs";
+import { homedir, tmpdir } from "node:os";
 import { Transform, type Readable, type TransformCallback, type Writable } from "node:stream";
 
 /** How to start the daemon. */
@@ -47,9 +49,14 @@ export interface Exit {
 /** A running daemon. */
 export interface Daemon extends DaemonStreams {
   readonly pid: number | undefined;
+  /** What the program printed before its first message; null as soon as there is one. */
+  preamble(): string | null;
   /** Resolves when the process has exited or did not start; never rejects. */
   readonly exited: Promise<Exit>;
-  /** Close its input and wait until it exits: SIGTERM after `graceMs`, SIGKILL one second later. */
+  /**
+   * Close its input and wait until it exits: SIGTERM after `graceMs`, SIGKILL one second later. Both
+   * also reach the processes that it started.
+   */
   stop(graceMs?: number): Promise<Exit>;
 }
 
@@ -61,6 +68,7 @@ const INHERITED = [
   ...["USERNAME", "USERDOMAIN", "HOMEDRIVE", "HOMEPATH", "TEMP", "TMP", "PATHEXT"],
 ] as const;
 
+const HAS_SESSIONS = process.platform !== "win32"; // there, `detached` opens a console window
 const STDERR_TAIL_CHARS = 8192;
 const PREAMBLE_MAX_BYTES = 64 * 1024;
 const GRACE_MS = 2500;
@@ -70,7 +78,9 @@ const PIPES_CLOSE_AFTER_MS = 500; // a child of the daemon may still have them o
 /** Start the daemon. If the program cannot be started, `exited` resolves with the error. */
 export function spawnDaemon(options: SpawnOptions = {}): Daemon {
   const child = spawn(options.command ?? "byokd", argumentsOf(options), {
-    cwd: homedir(), // not the workspace, so that no program is started from it
+    // Not the workspace, so that no program is started from it. A missing folder would look like a missing program.
+    cwd: existsSync(homedir()) ? homedir() : tmpdir(),
+    detached: HAS_SESSIONS,
     env: environmentOf(options),
     stdio: ["pipe", "pipe", "pipe"],
     windowsHide: true,
@@ -91,15 +101,26 @@ export function spawnDaemon(options: SpawnOptions = {}): Daemon {
   });
   const stop = async (graceMs = options.graceMs ?? GRACE_MS): Promise<Exit> => {
     child.stdin.end();
-    const term = setTimeout(() => child.kill("SIGTERM"), graceMs);
-    const kill = setTimeout(() => child.kill("SIGKILL"), graceMs + KILL_AFTER_MS);
+    const term = setTimeout(() => signalAll(child, "SIGTERM"), graceMs);
+    const kill = setTimeout(() => signalAll(child, "SIGKILL"), graceMs + KILL_AFTER_MS);
     const exit = await exited;
     clearTimeout(term);
     clearTimeout(kill);
     return exit;
   };
   const input = child.stdout.pipe(new PreambleSkipper());
-  return { pid: child.pid, input, output: child.stdin, exited, stop };
+  return { pid: child.pid, input, output: child.stdin, preamble: () => input.preamble, exited, stop };
+}
+
+/** Send a signal to the daemon and, where it has a session of its own, to its children. */
+function signalAll(child: ChildProcess, signal: NodeJS.Signals): void {
+  if (!HAS_SESSIONS || child.pid === undefined) return void child.kill(signal);
+  if (child.exitCode !== null || child.signalCode !== null) return; // the number may be another process's by now
+  try {
+    process.kill(-child.pid, signal);
+  } catch {
+    child.kill(signal);
+  }
 }
 
 function argumentsOf({ args = ["--stdio"], dataDir, config }: SpawnOptions): string[] {
@@ -122,6 +143,10 @@ function environmentOf({ inheritEnv = [], env = {} }: SpawnOptions): NodeJS.Proc
  */
 class PreambleSkipper extends Transform {
   #head: Buffer | undefined = Buffer.alloc(0);
+
+  get preamble(): string | null {
+    return this.#head === undefined ? null : this.#head.toString("utf8");
+  }
 
   override _transform(chunk: Buffer, _encoding: string, done: TransformCallback): void {
     if (this.#head === undefined) return done(null, chunk);

@@ -1,11 +1,11 @@
 /** The public API of the package. */
 
+export { isKnownAction } from "./actions.js";
 export { Chat } from "./chat.js";
 export {
   Client,
   type CandidateInput,
   type ChatParams,
-  type ConnectOptions,
   type ImportInput,
   type KeyInput,
   type PromptHandler,
@@ -13,8 +13,18 @@ export {
   type StartOptions,
 } from "./client.js";
 export { spawnDaemon, type Daemon, type DaemonStreams, type Exit, type SpawnOptions } from "./daemon.js";
-export type { ClearSource } from "./keys.js";
-export { ByokdError, ConnectionClosed, ProtocolError } from "./errors.js";
+export {
+  ByokdError,
+  ConnectionClosed,
+  DaemonCrashed,
+  ProtocolError,
+  StartError,
+  type StartFailure,
+} from "./errors.js";
+export type { ClearSource, Secrets } from "./keys.js";
 export { Recipient, sealInfo, Sealer, type SealTarget } from "./seal.js";
+export type { ConnectOptions } from "./session.js";
+export type { StreamCounts } from "./streams.js";
+export type { ClientState, RestartOptions } from "./supervisor.js";
 export type { InitializeInput, RekeyInput, UnlockInput, VaultChange } from "./vault.js";
 export * from "./generated.js";

@@ -5,6 +5,7 @@
  */
 
 import type {
+  CallOptions,
   EnvFileSource,
   EnvironmentSource,
   FieldInfo,
@@ -80,8 +81,8 @@ export class FieldSealer {
   }
 
   /** Return the provider of a stored key; "" for an unknown key, which the daemon then rejects. */
-  async providerOf(keyId: string): Promise<string> {
-    for await (const key of pages((cursor) => this.#api.key.list({ cursor }))) {
+  async providerOf(keyId: string, options?: CallOptions): Promise<string> {
+    for await (const key of pages((cursor) => this.#api.key.list({ cursor }, options))) {
       if (key.keyId === keyId) return key.provider;
     }
     return "";

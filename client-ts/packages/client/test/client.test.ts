@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { PassThrough } from "node:stream";
 import { test } from "node:test";
 
-import { ByokdError, Client, ConnectionClosed, ProtocolError } from "../src/index.js";
+import { ByokdError, Client, ConnectionClosed, ProtocolError, StartError, type StartFailure } from "../src/index.js";
 import { cancelled, connected, failure } from "../testing/fake.js";
 
 test("initialize has byokd's options in initializationOptions; initialized follows", async () => {
@@ -36,14 +36,15 @@ test("initialize has byokd's options in initializationOptions; initialized follo
   assert.deepEqual(methods, ["initialize", "initialized", "shutdown", "exit"]);
 });
 
-const REJECTED: [string, object, RegExp][] = [
-  ["another language server", { capabilities: {} }, /not a byokd daemon/],
-  ["a newer protocol", { capabilities: { experimental: { byokd: { protocolVersion: 2 } } } }, /protocol 2/],
+const REJECTED: [string, object, StartFailure, RegExp][] = [
+  ["another language server", { capabilities: {} }, "notByokd", /not byokd/],
+  ["a newer protocol", { capabilities: { experimental: { byokd: { protocolVersion: 2 } } } }, "otherVersion", /protocol 2/],
 ];
-for (const [name, answer, expected] of REJECTED) {
+for (const [name, answer, reason, expected] of REJECTED) {
   test(`connect rejects ${name}`, async () => {
     await assert.rejects(connected({ initialize: () => answer }), (error: unknown) => {
-      assert.ok(error instanceof ProtocolError);
+      assert.ok(error instanceof StartError);
+      assert.equal(error.reason, reason);
       assert.match(error.message, expected);
       return true;
     });

@@ -1,93 +1,16 @@
-/**
- * The client with the real daemon and the sandbox as provider, each in its own process.
- *
- * `BYOKD_PYTHON` names the Python that has byokd. Without it these tests are skipped.
- */
+/** The client with the real daemon and the sandbox as provider; see `testing/real.ts`. */
 
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { createInterface } from "node:readline";
-import { test, type TestContext } from "node:test";
+import { test } from "node:test";
 
-import {
-  ByokdError,
-  Client,
-  SCHEMA_HASH,
-  type Chat,
-  type ChatParams,
-  type Message,
-  type ProviderInfo,
-} from "../src/index.js";
+import { ByokdError, SCHEMA_HASH, type Chat, type Message } from "../src/index.js";
+import { BAD_KEY, generic, KEY, ready, sandbox, SKIP, started } from "../testing/real.js";
 
-const PYTHON = process.env["BYOKD_PYTHON"];
-const SKIP = PYTHON ? false : "BYOKD_PYTHON is not set";
-const KEY = "sandbox-key-0123456789abcdef";
-const BAD_KEY = "sandbox-bad-0123456789abcdef";
-/** Much longer than a shutdown takes, so that the tests do not depend on the speed of the machine. */
-const GRACE_MS = 120_000;
 const WEATHER = {
   name: "weather",
   description: "Tell the weather in a city.",
   inputSchema: { type: "object", properties: { city: { type: "string" } }, required: ["city"] },
 };
-
-/** Run the sandbox until the test ends; return its base URL. It ends when its stdin is closed. */
-async function sandbox(t: TestContext): Promise<string> {
-  const args = ["-I", "-X", "utf8", "-m", "byokd.sandbox", "--port", "0", "--key", KEY];
-  const child = spawn(PYTHON ?? "", args, { stdio: ["pipe", "pipe", "inherit"] });
-  const gone = new Promise((resolve) => child.once("close", resolve));
-  t.after(() => (child.stdin.end(), gone));
-  for await (const line of createInterface(child.stdout)) {
-    const { baseUrl }: { baseUrl: string } = JSON.parse(line);
-    return baseUrl;
-  }
-  throw new Error("the sandbox ended before it was ready");
-}
-
-/** Start a daemon with an empty store that lasts as long as the test. */
-async function started(t: TestContext): Promise<Client> {
-  const dataDir = await mkdtemp(join(tmpdir(), "byokd-ts-"));
-  const client = await Client.start({
-    command: PYTHON ?? "",
-    args: ["-I", "-X", "utf8", "-m", "byokd.testing", "--stdio"],
-    dataDir,
-    clientInfo: { name: "client-ts" },
-    graceMs: GRACE_MS,
-  });
-  t.after(async () => {
-    await client.close();
-    await rm(dataDir, { recursive: true });
-  });
-  await client.vault.initialize({ protection: "memory", acceptRisk: "memory" });
-  return client;
-}
-
-/** Return the provider without a base URL of its own; the sandbox is reached through it. */
-async function generic(client: Client): Promise<ProviderInfo> {
-  const { items } = await client.provider.list();
-  const match = items.find((item) => item.kind === "singleField" && item.baseUrlRequired && !item.baseUrl);
-  assert.ok(match, "there is a provider without a base URL of its own");
-  return match;
-}
-
-/** Start a sandbox and a daemon with a stored key; `ask` starts a chat. */
-async function ready(t: TestContext): Promise<{ client: Client; provider: string; ask: Ask }> {
-  const [baseUrl, client] = await Promise.all([sandbox(t), started(t)]);
-  const { id: provider } = await generic(client);
-  const { probe } = await client.storeKey({ provider, apiKey: KEY, baseUrl });
-  assert.equal(probe?.verdict, "valid");
-  const ask: Ask = (model, content, more = {}, signal) =>
-    client.chat(
-      { provider, model, messages: [{ role: "user", content }], ...more },
-      signal ? { signal } : {},
-    );
-  return { client, provider, ask };
-}
-
-type Ask = (model: string, content: string, more?: Partial<ChatParams>, signal?: AbortSignal) => Chat;
 
 /** Read a chat to its end; return the text of its deltas and the types of its events. */
 async function read(chat: Chat): Promise<{ text: string; types: Set<string> }> {
