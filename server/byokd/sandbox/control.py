@@ -11,18 +11,20 @@ a loopback Host and no Origin.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated, Final, Protocol
+from typing import Final, Protocol
 
 from aiohttp import web
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
-from pydantic_core import to_json
+from pydantic_core import from_json, to_json
 
 from byokd.sandbox.keys import BAD_KEY
 from byokd.sandbox.provider import GENERIC, behaviour
+from byokd.sandbox.turn import JsonObject
 
 PREFIX: Final = "/control/"
 _HOSTS: Final = frozenset({"127.0.0.1", "localhost"})
 _JSON: Final = "application/json"
+_FAILURES_MAX: Final = 10_000
+_STATUS_MIN, _STATUS_MAX = 400, 599
 
 
 class Controlled(Protocol):
@@ -31,27 +33,8 @@ class Controlled(Protocol):
     def fail_next(self, count: int, status: int) -> None: ...
 
 
-class _Body(BaseModel):
-    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
-
-
-class _KeyBody(_Body):
-    key: Annotated[str, Field(min_length=1, max_length=4096)]
-    valid: bool | None = None
-    error: str | None = None
-
-    @model_validator(mode="after")
-    def _one(self) -> _KeyBody:
-        if (self.valid is None) == (self.error is None):
-            raise ValueError("give valid or error")
-        if self.error is not None and self.error not in error_names():
-            raise ValueError(f"error is one of {', '.join(error_names())}")
-        return self
-
-
-class _FailuresBody(_Body):
-    count: Annotated[int, Field(ge=0, le=10_000)]
-    status: Annotated[int, Field(ge=400, le=599)]
+class _Refused(Exception):
+    """The text says what the body must be."""
 
 
 def error_names() -> tuple[str, ...]:
@@ -68,33 +51,46 @@ async def answer(request: web.BaseRequest, sandbox: Controlled) -> web.Response:
     if request.content_type != _JSON:
         return _refused(415, f"the content type must be {_JSON}")
     try:
-        handle(sandbox, await request.content.read())
-    except ValidationError as error:
-        return _refused(400, "; ".join(_text(row) for row in error.errors(include_input=False)))
+        handle(sandbox, _read(await request.content.read()))
+    except _Refused as error:
+        return _refused(400, str(error))
     return web.Response(body=b"{}", content_type=_JSON)
 
 
-def _set_key(sandbox: Controlled, body: bytes) -> None:
-    params = _KeyBody.model_validate_json(body)
-    error = params.error or (None if params.valid else BAD_KEY)
-    sandbox.set_key_error(params.key, error)
+def _set_key(sandbox: Controlled, body: JsonObject) -> None:
+    match body:
+        case {"key": str(key), "valid": bool(valid), **rest} if not rest:
+            sandbox.set_key_error(key, None if valid else BAD_KEY)
+        case {"key": str(key), "error": str(error), **rest} if error in error_names() and not rest:
+            sandbox.set_key_error(key, error)
+        case _:
+            names = ", ".join(error_names())
+            raise _Refused(f"give key, and valid (true or false) or error, one of {names}")
 
 
-def _fail(sandbox: Controlled, body: bytes) -> None:
-    params = _FailuresBody.model_validate_json(body)
-    sandbox.fail_next(params.count, params.status)
+def _fail(sandbox: Controlled, body: JsonObject) -> None:
+    match body:
+        case {"count": int(count), "status": int(status), **rest} if not rest:
+            if 0 <= count <= _FAILURES_MAX and _STATUS_MIN <= status <= _STATUS_MAX:
+                sandbox.fail_next(count, status)
+                return
+    raise _Refused(f"give count (0 to {_FAILURES_MAX}) and status ({_STATUS_MIN} to {_STATUS_MAX})")
 
 
-_HANDLERS: Final[dict[str, Callable[[Controlled, bytes], None]]] = {
+def _read(body: bytes) -> JsonObject:
+    try:
+        value = from_json(body)
+    except ValueError:
+        raise _Refused("the body is not JSON") from None
+    if not isinstance(value, dict):
+        raise _Refused("the body is an object")
+    return value
+
+
+_HANDLERS: Final[dict[str, Callable[[Controlled, JsonObject], None]]] = {
     "keys": _set_key,
     "failures": _fail,
 }
-
-
-def _text(row: object) -> str:
-    assert isinstance(row, dict)  # noqa: S101  # pydantic's rows are
-    place = ".".join(str(part) for part in row["loc"])
-    return f"{place}: {row['msg']}" if place else str(row["msg"])
 
 
 def _refused(status: int, text: str) -> web.Response:
