@@ -111,44 +111,24 @@ def compose(
     paths = store_paths(options.data_dir)
     transport = _transport(settings)
     background = Background()
-    wake = WakeSignal()
-    audit_log, vault = _vault(options, paths, wake)
-    model_cache = ModelCache(paths)
-    backups = BackupService(Backups(paths, now_ms))
-    audit = AuditService(vault, audit_log, backups.vault_changed)
-    usage_counter = UsageCounter(wake.usage_due)
-    usage = UsageRecorder(vault, audit, usage_counter)
-    audit_maintainer = AuditMaintainer(vault, audit_log, audit, usage, wake, background)
+    store = _storage(options, paths, background)
+    vault, audit, usage, backups = store.vault, store.audit, store.usage, store.backups
     vaults = VaultService(vault, audit, usage, sealing, backups)
     prober = Prober(transport)
     stored_prober = StoredKeyProber(providers, vault, prober)
     states = KeyStates(vault, audit, usage)
     keys = KeyService(
-        providers,
-        vault,
-        audit,
-        usage,
-        vaults,
-        prober,
-        stored_prober,
-        states,
-        sealing,
-        model_cache,
-        backups,
-        background,
-    )
+        providers, vault, audit, usage, vaults, prober, stored_prober, states, sealing,
+        store.model_cache, backups, background,
+    )  # fmt: skip
     health = HealthMonitor(
-        vault,
-        audit,
-        usage,
-        background,
-        settings.health,
-        stored_prober,
-        states,
+        vault, audit, usage, background, settings.health, stored_prober, states,
         name_of=providers.name_of,
+    )  # fmt: skip
+    credentials = CredentialResolver(
+        providers, vault, health, settings.shared_pool, store.usage_counter
     )
-    credentials = CredentialResolver(providers, vault, health, settings.shared_pool, usage_counter)
-    model_lists = ModelLists(model_cache)
+    model_lists = ModelLists(store.model_cache)
     models = ModelService(credentials, transport, model_lists, background)
     chat = ChatEngine(credentials, transport, settings.timeouts, model_lists)
     sources = ImportSources(providers, sealing, variables)
@@ -167,19 +147,45 @@ def compose(
         chat=chat,
         tokens=TokenCounter(credentials, transport),
         audit=audit,
-        accounts=AccountService(vault, audit, usage, model_cache, backups),
+        accounts=AccountService(vault, audit, usage, store.model_cache, backups),
         catalog=catalog,
     )
+    watcher = StoreWatcher(vault, vaults, models, chat, store.audit_maintainer, current)
     return Composition(
-        services,
-        background,
-        transport,
-        vault,
-        model_cache,
-        StoreWatcher(vault, vaults, models, chat, audit_maintainer, current),
-        reminder,
-        audit_maintainer,
+        services, background, transport, vault, store.model_cache, watcher, reminder,
+        store.audit_maintainer,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class _Storage:
+    """The vault, the caches beside it, and what records its changes and uses."""
+
+    vault: Vault
+    model_cache: ModelCache
+    backups: BackupService
+    audit: AuditService
+    usage_counter: UsageCounter
+    usage: UsageRecorder
+    audit_maintainer: AuditMaintainer
+
+
+def _storage(options: ProcessOptions, paths: StorePaths, background: Background) -> _Storage:
+    wake = WakeSignal()
+    audit_log = AuditLog(paths.state, KeyringAnchorStore(), on_anchor_due=wake.anchor_due)
+    vault = Vault(
+        paths,
+        key_sources(paths, options.keyring_timeout_ms),
+        clock=now_ms,
+        store_check=audit_log.rollback,
+        max_pages=options.store_max_pages,
     )
+    backups = BackupService(Backups(paths, now_ms))
+    audit = AuditService(vault, audit_log, backups.vault_changed)
+    counter = UsageCounter(wake.usage_due)
+    usage = UsageRecorder(vault, audit, counter)
+    maintainer = AuditMaintainer(vault, audit_log, audit, usage, wake, background)
+    return _Storage(vault, ModelCache(paths), backups, audit, counter, usage, maintainer)
 
 
 def _catalog(
@@ -202,18 +208,6 @@ def _catalog(
     service = CatalogService(settings.catalog, store, current, transport, vault, audit, clock)
     reminder = CatalogReminder(service, store, settings.catalog_policy, clock)
     return current, service, reminder
-
-
-def _vault(options: ProcessOptions, paths: StorePaths, wake: WakeSignal) -> tuple[AuditLog, Vault]:
-    audit_log = AuditLog(paths.state, KeyringAnchorStore(), on_anchor_due=wake.anchor_due)
-    vault = Vault(
-        paths,
-        key_sources(paths, options.keyring_timeout_ms),
-        clock=now_ms,
-        store_check=audit_log.rollback,
-        max_pages=options.store_max_pages,
-    )
-    return audit_log, vault
 
 
 def _transport(settings: Settings) -> HttpTransport:

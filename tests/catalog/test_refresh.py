@@ -91,6 +91,10 @@ def _families(**fields: Any) -> Edit:
 _SLOW = "(a+)+$"
 _ROW = {"when": {"message": "x"}, "kind": "badRequest"}
 _REFUSAL = {"message": "x", "source": "x", "checked": "2026-11-01"}
+_NO_PATHS = ("", ".com", "@other.example/v1", "/a\r\nb: c", "/a b", "\\\\other.example", "/a#b")
+_COUNT = {
+    "dialect": "openai_chat", "chat_ending": "/a", "ending": "/b", "fields": [], "tokens": "/t",
+}  # fmt: skip
 REFUSED: list[tuple[Edit, str]] = [
     (_append("providers", {"id": "brand-new"}), "newProvider"),
     (_append("providers", "text"), "newProvider"),
@@ -117,6 +121,19 @@ REFUSED: list[tuple[Edit, str]] = [
     (record_edit(PROVIDER, probe={"path": "/m", "verdicts": [
         {"when": {"message": _SLOW}, "verdict": "valid"}]}), "pattern"),
     (record_edit(PROVIDER, refusals=[_REFUSAL | {"message": "(a+)+$"}]), "pattern"),
+    (_append("refusals", _REFUSAL | {
+        "then": "setQuirks", "quirks": {"tool_call_id_pattern": _SLOW}}), "pattern"),
+    *((record_edit(PROVIDER, chat_path=path), "content") for path in _NO_PATHS),
+    *((record_edit(PROVIDER, models={"path": path}), "content") for path in _NO_PATHS),
+    *((record_edit(PROVIDER, probe={"path": path}), "content") for path in _NO_PATHS),
+    (record_edit(PROVIDER, surfaces=[
+        {"dialect": "openai_chat", "chat_path": ".example/v1"}]), "content"),
+    *((record_edit(PROVIDER, token_counts=[_COUNT | change]), "content") for change in (
+        {"chat_ending": ".com/v1/messages"}, {"ending": ".other.example/count"})),
+    (record_edit(PROVIDER, quirks={"cache_key_header": "authorization"}), "content"),
+    (record_edit(PROVIDER, quirks={"cache_key_header": "x-a: b\r\nhost"}), "content"),
+    (record_edit(PROVIDER, sources=[{"url": "x", "checked": "2027-02-30"}]), "content"),
+    (lambda parts: parts["providers"].append(parts["providers"][0]), "content"),
     (_no_list("providers"), "content"),
     (_no_list("errors"), "content"),
     (_append("errors", _ROW | {"kind": "invented"}), "content"),
@@ -142,13 +159,20 @@ REFUSED: list[tuple[Edit, str]] = [
     (_model(colour=1), "content"),
     (_model(id=""), "content"),
     (_model(context="many"), "content"),
+    (_model(context=-1), "content"),
+    (_model(output=10**30), "content"),
+    (_model(name="a\x1b[2J"), "content"),
+    (_model(name="a" * 201), "content"),
     (_model(rates=[{"input": 1}]), "content"),
     (_model(rates=[{"input": "-1"}]), "content"),
     (_model(rates=[{"input": "1e9"}]), "content"),
     (_model(rates=[{"input": []}]), "content"),
     (_model(rates=[{"input": [["0", "1"]]}]), "content"),
     (_model(rates=[{"since": "soon", "input": "1"}]), "content"),
+    (_model(rates=[{"input": [[-1, "1"]]}]), "content"),
+    (_model(rates=[{"since": "20270101", "input": "1"}]), "content"),
     (_model(rates=[{"utc": ["0", "8"], "input": "1"}]), "content"),
+    (_model(rates=[{"utc": ["08:00", "29:00"], "input": "1"}]), "content"),
     (_model(rates=[{"colour": "1"}]), "content"),
     (_model(match=["is"]), "content"),
     (_model(match=["about", "x"]), "content"),

@@ -90,6 +90,12 @@ def test_what_is_no_catalog_file_is_refused(raw: bytes) -> None:
     assert reason(raw) == "notACatalog"
 
 
+@pytest.mark.parametrize("day", ["20270301", "2027-W10-1", "2027-W10", "2027-060"])
+def test_day_in_another_spelling_is_refused(day: str) -> None:
+    """Days are compared as texts: this one would be newer than all others."""
+    assert reason(signed(PRIVATE_KEY, day, SMALL)) == "notACatalog"
+
+
 def test_same_signature_in_another_spelling_is_refused() -> None:
     """The last base64 digit of 64 bytes has four bits that decode to nothing."""
     signature: str = json.loads(RAW.partition(b"\n")[0])["signature"]

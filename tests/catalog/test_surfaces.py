@@ -310,3 +310,11 @@ def test_longest_chat_path_at_the_end_of_a_base_url_is_cut_off() -> None:
     assert split_chat_path(record, "https://a.example/g/v1/responses") == (
         "https://a.example/g/v1", "openai_responses",
     )  # fmt: skip
+
+
+@pytest.mark.parametrize("ending", [".example", "y", "//gateway.example.company", "gateway"])
+def test_no_chat_path_is_cut_off_from_the_host(ending: str) -> None:
+    """A shorter host would be another server."""
+    record = _RECORD.model_copy(update={"chat_path": ending, "surfaces": ()})
+    for base_url in ("https://gateway.example.company", "https://gateway.example"):
+        assert split_chat_path(record, base_url)[0] == base_url

@@ -17,6 +17,7 @@ from byokd.core.limits import (
     CATALOG_PATTERN_BROAD_REPEATS_MAX,
     CATALOG_PATTERN_MAX_CHARS,
     CATALOG_PATTERN_REPEATS_MAX,
+    CATALOG_PATTERN_SPLITS_MAX,
 )
 
 _Item: TypeAlias = tuple[Any, Any]
@@ -46,6 +47,7 @@ def pattern_fault(pattern: str) -> str | None:
         or wide > CATALOG_PATTERN_REPEATS_MAX
         or broad > CATALOG_PATTERN_BROAD_REPEATS_MAX
         or any(_is_ambiguous(inner) for inner in _repeated(body))
+        or _splits(body) > CATALOG_PATTERN_SPLITS_MAX
     ):
         return "can be too slow"
     return None
@@ -93,6 +95,56 @@ def _open_repeats(body: _Body) -> tuple[int, int]:
                 wide += 1
                 broad += len(_characters(inner)) >= _BROAD
     return wide, broad
+
+
+def _splits(body: _Body) -> int:
+    """Return in how many ways repeats with a small bound can split one text.
+
+    Repeats count together until a character that none of them matches ends their text.
+    """
+    most = splits = 1
+    seen: _Characters = frozenset()
+    for item in _flat(body):
+        certain = _certain_start(item)
+        if certain and not certain & seen:
+            most, splits, seen = max(most, splits), 1, frozenset()
+        splits *= _item_splits(item)
+        seen |= _variable_characters(item)
+    return max(most, splits)
+
+
+def _certain_start(item: _Item) -> _Characters:
+    """Return the characters that an item begins with; empty if it can match nothing."""
+    if _name(item) in _REPEATS:
+        low, _, inner = item[1]
+        return _end(inner) if low else frozenset()
+    return _end([item])
+
+
+def _flat(body: _Body) -> Iterator[_Item]:
+    """Yield the items of a body with those of its groups in their place."""
+    for item in body:
+        if _name(item) in {"SUBPATTERN", "ATOMIC_GROUP"}:
+            yield from _flat(next(_children(item)))
+        elif _name(item) != "AT":
+            yield item
+
+
+def _item_splits(item: _Item) -> int:
+    most = max(map(_splits, _children(item)), default=1)
+    if _name(item) not in _REPEATS:
+        return most
+    low, high, inner = int(item[1][0]), int(item[1][1]), item[1][2]
+    if high >= _WIDE or _name(item) == "POSSESSIVE_REPEAT":
+        return most  # an open repeat is counted apart, and its body is not ambiguous
+    runs: int = most**high if _is_ambiguous(inner) else most
+    return runs * (high - low + 1)
+
+
+def _variable_characters(item: _Item) -> _Characters:
+    """Return what the repeats in an item, itself one or not, match if their length can differ."""
+    variable = [characters for low, high, characters in _repeats([item]) if low != high]
+    return frozenset().union(*variable)
 
 
 def _repeats(body: _Body) -> Iterator[tuple[int, int, _Characters]]:

@@ -6,10 +6,12 @@ A record sets flags and strings; a difference that needs logic is a dialect.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import date
 from functools import lru_cache
-from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Annotated, Final, Literal, TypeAlias, TypeVar
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Field as Default,
@@ -33,8 +35,26 @@ Q = TypeVar("Q", bound="Quirks")
 Pointer: TypeAlias = Annotated[str, StringConstraints(pattern=r"^(/[^/]+)*$")]
 """A JSON pointer (RFC 6901); the empty one is the whole body."""
 
-Day: TypeAlias = Annotated[str, StringConstraints(pattern=r"^\d{4}-\d{2}-\d{2}$")]
+
+def _require_day(text: str) -> str:
+    date.fromisoformat(text)
+    return text
+
+
+Day: TypeAlias = Annotated[
+    str, StringConstraints(pattern=r"^\d{4}-\d{2}-\d{2}$"), AfterValidator(_require_day)
+]
 """A calendar day, `YYYY-MM-DD`."""
+
+# Without `#`, `\\`, spaces and control characters, which would end the path or a request line.
+_PATH_CHARACTERS: Final = r"[!-\"$-\[\]-~]*"
+Path: TypeAlias = Annotated[
+    str, StringConstraints(pattern=rf"^(?:/|(?:\.\./)+){_PATH_CHARACTERS}$")
+]
+"""A path that `dialects.base.urls.join_url` puts under a base URL."""
+
+UrlEnding: TypeAlias = Annotated[str, StringConstraints(pattern=rf"^[/:]{_PATH_CHARACTERS}$")]
+"""The end of a URL, after its host."""
 
 Origin: TypeAlias = Annotated[str, StringConstraints(pattern=r"^https://[a-z0-9.{}A-Z-]+$")]
 """An https origin, which may hold `{field}` templates."""
@@ -175,7 +195,7 @@ class Probe(_Record):
     """
 
     method: Literal["GET", "POST"] = "GET"
-    path: str | None = None  # under the key's base URL
+    path: Path | None = None  # under the key's base URL
     # may hold `{field}` templates; on the provider's own or a companion origin
     url: str | None = None
     body: str | None = None
@@ -204,7 +224,7 @@ class LivePrice(_Record):
 class ModelDetail(_Record):
     """The request for each model whose context is not listed."""
 
-    path: str
+    path: Path
     body: str  # `"{id}"` is replaced by the model's id
 
 
@@ -224,7 +244,7 @@ class Models(_Record):
     `path` and `url` are chosen as in `Probe`.
     """
 
-    path: str | None = None
+    path: Path | None = None
     url: str | None = None
     items: Pointer = "/data"  # to the array; "" if the body is the array
     id: Pointer = "/id"
@@ -300,7 +320,7 @@ class Surface(_Record):
     """
 
     dialect: str
-    chat_path: str
+    chat_path: Path
     source: str = ""  # where it is documented, with the day that was current
     auth: Auth | None = None
     headers: dict[str, str] = {}  # besides those of the record
@@ -321,8 +341,8 @@ class TokenCount(_Record):
     """
 
     dialect: str
-    chat_ending: str  # of the URL of a chat that is not streamed
-    ending: str
+    chat_ending: UrlEnding  # of the URL of a chat that is not streamed
+    ending: UrlEnding
     fields: tuple[str, ...]  # of the chat's body that are sent
     add: dict[str, str] = {}  # further fields; `{model}` is the model's id
     inside: Pointer = ""  # where the fields are in the body
@@ -359,7 +379,7 @@ class Provider(_Record):
     auth: Auth = Default(default={}, validate_default=True)
     # may hold `{field}` templates; a header is left out while its field is empty
     headers: dict[str, str] = {}
-    chat_path: str = "/chat/completions"
+    chat_path: Path = "/chat/completions"
     surfaces: tuple[Surface, ...] = ()
     token_counts: tuple[TokenCount, ...] = ()
     companion_origins: tuple[Origin, ...] = ()  # for probe and model requests

@@ -56,8 +56,11 @@ class _Part(BaseModel):
 
 
 _Amount: TypeAlias = Annotated[str, StringConstraints(pattern=r"^\d{1,6}(\.\d{1,32})?$")]
-_Amounts: TypeAlias = _Amount | Annotated[list[tuple[int, _Amount]], Field(min_length=1)] | None
-_Hour: TypeAlias = Annotated[str, StringConstraints(pattern=r"^\d{2}:\d{2}$")]
+_Tier: TypeAlias = tuple[Annotated[int, Field(ge=0)], _Amount]
+_Amounts: TypeAlias = _Amount | Annotated[list[_Tier], Field(min_length=1)] | None
+_Hour: TypeAlias = Annotated[str, StringConstraints(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")]
+_Count: TypeAlias = Annotated[int, Field(gt=0, le=1_000_000_000)]
+_Name: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f-\x9f]{1,200}$")]
 
 
 class _Rates(_Part):
@@ -73,11 +76,11 @@ class _Rates(_Part):
 
 class _Line(_Part):
     id: ModelId
-    name: str | None = None
+    name: _Name | None = None
     match: JsonValue = None
     listed: bool = True
-    context: int | None = None
-    output: int | None = None
+    context: _Count | None = None
+    output: _Count | None = None
     inputs: list[str] | None = None
     tools: bool | None = None
     reasoning: bool | None = None
@@ -121,9 +124,13 @@ def require_usable(new: CatalogData) -> None:
 
     Compares with the package's records, whose hosts and ways to send a key are fixed.
     """
+    names: set[str] = set()
     for raw in _table(new, "providers"):
         name = str(raw.get("id", "?")) if isinstance(raw, dict) else "?"
         _require_record(name, raw)
+        if name in names:
+            raise _content(name, "two records of one provider")
+        names.add(name)
     _require_rows(new)
     _require_families(new)
     _require_models(new)
@@ -249,10 +256,10 @@ def _require_rows(new: CatalogData) -> None:
         errors, refusals = load_errors(new), load_refusals(new)
     except ValidationError as failure:
         raise _content(*_first_fault("rows", failure)) from None
-    for number, row in enumerate(errors):
-        _require_pattern(f"errors.{number}", row.when.message or "")
-    for number, refusal in enumerate(refusals):
-        _require_pattern(f"refusals.{number}", refusal.message)
+    for part, rows in (("errors", errors), ("refusals", refusals)):
+        for number, row in enumerate(rows):
+            for place, pattern in record_patterns(row, f"{part}.{number}."):
+                _require_pattern(place, pattern)
 
 
 def _require_families(new: CatalogData) -> None:

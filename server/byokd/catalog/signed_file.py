@@ -116,11 +116,11 @@ def _header(line: bytes) -> Header:
     try:
         fields = from_json(line)
         header = Header(fields["schema"], fields["date"], fields["keyId"], fields["signature"])
-        date.fromisoformat(header.date)
+        is_day = date.fromisoformat(header.date).isoformat() == header.date
         typed = type(header.schema) is int and {type(header.key_id), type(header.signature)} == {
             str
         }
-        same = typed and header.line() == line
+        same = is_day and typed and header.line() == line
     except (ValueError, TypeError, KeyError, AttributeError):
         raise malformed from None
     if not same:

@@ -77,10 +77,11 @@ def split_chat_path(record: Provider, base_url: str) -> tuple[str, str | None]:
     """
     paths = [(record.chat_path, record.dialect)]
     paths += [(surface.chat_path, surface.dialect) for surface in record.surfaces]
+    after_host = "/" + base_url.partition("://")[2].partition("/")[2]
     # The longest first: `/openai/v1/responses` before `/responses`.
     for path, dialect in sorted(paths, key=lambda row: -len(row[0])):
         ending = path.removeprefix("..")  # a path beside the version is at the end of the URL
-        if not ending.startswith(_ABOVE) and base_url.endswith(ending):
+        if not ending.startswith(_ABOVE) and after_host.endswith(ending):
             return base_url.removesuffix(ending), dialect
     return base_url, None
 

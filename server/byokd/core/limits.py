@@ -432,5 +432,8 @@ CATALOG_PATTERN_REPEATS_MAX: Final = 8
 CATALOG_PATTERN_BROAD_REPEATS_MAX: Final = 2
 """Those that match most characters, as `.*`: each multiplies the time by the text's length."""
 
+CATALOG_PATTERN_SPLITS_MAX: Final = 2_000_000
+"""Ways in which bounded repeats split one text: about a tenth of a second of backtracking."""
+
 CATALOG_TIMEOUT_MS: Final = 60_000
 """2 MiB through a slow proxy."""

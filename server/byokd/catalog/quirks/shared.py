@@ -10,6 +10,7 @@ from byokd.catalog.rules import RuleName
 from byokd.protocol.chat import Effort
 
 Pointer: TypeAlias = Annotated[str, StringConstraints(pattern=r"^(/[^/]+)*$")]
+HeaderName: TypeAlias = Annotated[str, StringConstraints(pattern=r"^x-[a-z0-9-]{1,62}$")]
 """A JSON pointer (RFC 6901); the empty one is the whole body."""
 
 CacheLifetime: TypeAlias = Literal["5m", "1h"]
@@ -48,7 +49,7 @@ class Quirks(BaseModel):
     effort_words: dict[Effort, str] = {}
     # where a name of the conversation goes, for the prompt cache: a field, a header
     cache_key_field: str = ""
-    cache_key_header: str = ""
+    cache_key_header: HeaderName | None = None
     # the lifetimes that a mark of the prompt cache may have
     cache_ttls: tuple[CacheLifetime, ...] = ()
     # fields of the body that ask for a lifetime, where there are no marks

@@ -34,8 +34,8 @@ def cache_fields(params: SendParams, cache_key: str | None, quirks: Quirks) -> J
 
 
 def cache_headers(params: SendParams, cache_key: str | None, quirks: Quirks) -> dict[str, str]:
-    named = quirks.cache_key_header and cache_key is not None and params.cache != "off"
-    return {quirks.cache_key_header: cache_key} if named and cache_key is not None else {}
+    name = quirks.cache_key_header
+    return {} if name is None or cache_key is None or params.cache == "off" else {name: cache_key}
 
 
 def warn_of_lifetime(params: SendParams, quirks: Quirks, warnings: Warnings) -> None:
