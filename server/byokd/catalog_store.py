@@ -119,10 +119,14 @@ class CatalogStore:
                 files.remove(path)
 
     def put_aside(self, state: CatalogState) -> None:
-        """Rename the files and the record to `….bad`, and write this record. Hold the lock."""
-        for path in (self._state, *self._folder.glob(f"*{_SUFFIX}")):
-            with suppress(OSError):
-                path.replace(path.with_name(path.name + ".bad"))
+        """Keep the files and the record as `….bad`, and write this record. Hold the lock."""
+        for path in self._folder.glob(f"*{_SUFFIX}"):
+            _set_aside(path)
+        try:  # a reader, which holds no lock, finds the old record or the new one
+            _bad(self._state).unlink(missing_ok=True)
+            _bad(self._state).hardlink_to(self._state)
+        except OSError:
+            _set_aside(self._state)
         self.write(state)
 
     def _file(self, digest: str) -> Path:
@@ -146,6 +150,15 @@ class CatalogStore:
                 f" bundled one is used; {_AGAIN}",
             )
         return StoredCatalog(state, data)
+
+
+def _bad(path: Path) -> Path:
+    return path.with_name(path.name + ".bad")
+
+
+def _set_aside(path: Path) -> None:
+    with suppress(OSError):
+        path.replace(_bad(path))
 
 
 def _reason(error: ByokdError) -> object:

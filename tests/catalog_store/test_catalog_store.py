@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -96,6 +97,10 @@ DAMAGE: dict[str, Callable[[Path, Path], object]] = {
     "long state": lambda _, state: state.write_bytes(b" " * CATALOG_STATE_MAX_BYTES + b"{}"),
     "open state": lambda _, state: state.chmod(0o644),
     "second name": lambda _, state: _two_names(state),
+    "pipe": lambda file, _: (file.unlink(), os.mkfifo(file)),
+    "state is a pipe": lambda _, state: (state.unlink(), os.mkfifo(state, 0o600)),
+    "state is a folder": lambda _, state: (state.unlink(), state.mkdir()),
+    "state is a link": lambda _, state: _linked(state),
 }  # fmt: skip
 
 
@@ -113,6 +118,24 @@ def test_damage_is_a_fault_and_the_packages_data_is_used(tmp_path: Path, name: s
     assert (again.fault, again.state.current) == (None, None)
     assert again.state.history[-1] == _EVENT
     assert not list(folder.glob("*.catalog"))
+
+
+def test_record_is_never_missing_while_files_are_put_aside(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A reader holds no lock; without a record it would show no history."""
+    store = _stored(tmp_path, catalog_file())
+    replace, seen = files.replace_private, []
+
+    def recorded(path: Path, data: bytes) -> None:
+        seen.append(store.version())
+        replace(path, data)
+
+    monkeypatch.setattr(files, "replace_private", recorded)
+    store.put_aside(store.read().state.without_files(_EVENT))
+    assert seen
+    assert None not in seen
+    assert (tmp_path / "data" / "catalog" / "state.json.bad").is_file()
 
 
 def test_signed_file_that_is_no_catalog_is_a_fault(tmp_path: Path) -> None:

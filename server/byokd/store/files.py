@@ -27,6 +27,7 @@ Reason: TypeAlias = Literal["full", "io", "readOnly", "permissions", "newer"]
 
 POSIX: Final = os.name == "posix"
 _NOFOLLOW: Final = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
+_NONBLOCK: Final = getattr(os, "O_NONBLOCK", 0)  # opens a pipe without waiting, to refuse it
 _BINARY: Final = getattr(os, "O_BINARY", 0)
 _FILE_MODE: Final = 0o600
 _DIR_MODE: Final = 0o700
@@ -191,7 +192,7 @@ def on_read_only_disk(folder: Path) -> bool:
 def read_private(path: Path, max_bytes: int) -> bytes | None:
     """Return the content, at most `max_bytes`; None if there is no such file."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | _NOFOLLOW | _BINARY)
+        descriptor = os.open(path, os.O_RDONLY | _NOFOLLOW | _NONBLOCK | _BINARY)
     except FileNotFoundError:
         return None
     except OSError as error:
