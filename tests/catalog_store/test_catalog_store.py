@@ -80,6 +80,17 @@ def _linked(file: Path) -> None:
     file.symlink_to(target)
 
 
+def _piped(path: Path) -> None:
+    """Put a pipe there that nobody writes to."""
+    path.unlink()
+    os.mkfifo(path, 0o600)
+
+
+def _foldered(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
 def _two_names(state: Path) -> None:
     state.with_name("second").hardlink_to(state)
 
@@ -97,9 +108,9 @@ DAMAGE: dict[str, Callable[[Path, Path], object]] = {
     "long state": lambda _, state: state.write_bytes(b" " * CATALOG_STATE_MAX_BYTES + b"{}"),
     "open state": lambda _, state: state.chmod(0o644),
     "second name": lambda _, state: _two_names(state),
-    "pipe": lambda file, _: (file.unlink(), os.mkfifo(file)),
-    "state is a pipe": lambda _, state: (state.unlink(), os.mkfifo(state, 0o600)),
-    "state is a folder": lambda _, state: (state.unlink(), state.mkdir()),
+    "pipe": lambda file, _: _piped(file),
+    "state is a pipe": lambda _, state: _piped(state),
+    "state is a folder": lambda _, state: _foldered(state),
     "state is a link": lambda _, state: _linked(state),
 }  # fmt: skip
 
@@ -125,7 +136,8 @@ def test_record_is_never_missing_while_files_are_put_aside(
 ) -> None:
     """A reader holds no lock; without a record it would show no history."""
     store = _stored(tmp_path, catalog_file())
-    replace, seen = files.replace_private, []
+    replace = files.replace_private
+    seen: list[tuple[int, int, int] | None] = []
 
     def recorded(path: Path, data: bytes) -> None:
         seen.append(store.version())
