@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from importlib import import_module
 from types import NoneType
 from typing import Any, get_args
@@ -14,7 +15,9 @@ from typing import Any, get_args
 import pytest
 from pydantic import BaseModel
 
+from byokd.audit.events import EVENTS as EVENT_NAMES
 from byokd.core.settings import HealthPolicy
+from byokd.protocol import schema
 from byokd.protocol.actions import Action
 from byokd.protocol.errors import Kind
 from byokd.protocol.events import Event
@@ -169,6 +172,43 @@ def test_times_of_rejected_keys_are_those_of_the_policy() -> None:
     assert f"a gap of {POLICY.gap_min_ms}" in testing
     assert f"after {POLICY.probe_delay_min_ms} to {POLICY.probe_delay_max_ms} ms" in testing
     assert "after {}, {} and {} ms".format(*POLICY.reprobe_delays_ms) in " ".join(testing.split())
+
+
+PROSE = re.sub(r"^```.*?^```", "", TEXT, flags=re.MULTILINE | re.DOTALL)
+IN_PROSE = {
+    word
+    for code in re.findall(r"`([^`]+)`", PROSE)
+    for word in re.findall(r"[\w.$/-]+", code) + re.findall(r"\w+", code)
+}
+IN_EXAMPLES = set(re.findall(r'"([\w$]+)":', TEXT))
+
+
+def _nodes(node: Any) -> Iterator[dict[str, Any]]:
+    if isinstance(node, dict):
+        yield node
+    for item in node.values() if isinstance(node, dict) else node if isinstance(node, list) else ():
+        yield from _nodes(item)
+
+
+def _values(node: dict[str, Any]) -> list[str]:
+    return [value for value in [*node.get("enum", []), node.get("const")] if isinstance(value, str)]
+
+
+DEFINITIONS = schema.document()["$defs"]
+
+
+@pytest.mark.parametrize("name", sorted(DEFINITIONS))
+def test_every_field_and_value_of_a_type_is_named(name: str) -> None:
+    """A field stands in the text or in an example, a value of an enum in the text."""
+    fields = {field for node in _nodes(DEFINITIONS[name]) for field in node.get("properties", {})}
+    assert fields - IN_PROSE - IN_EXAMPLES == set()
+    assert {
+        value for node in _nodes(DEFINITIONS[name]) for value in _values(node)
+    } - IN_PROSE == set()
+
+
+def test_every_audit_event_is_named() -> None:
+    assert set() == EVENT_NAMES - IN_PROSE
 
 
 def test_sections_come_in_order() -> None:

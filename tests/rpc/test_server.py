@@ -10,7 +10,13 @@ from typing import Any
 
 import pytest
 
-from byokd.core.limits import OUTBOX_MAX_BYTES, PROMPTS_MAX, REQUESTS_IN_FLIGHT_MAX, STREAMS_MAX
+from byokd.core.limits import (
+    INITIALIZE_WARNINGS_MAX,
+    OUTBOX_MAX_BYTES,
+    PROMPTS_MAX,
+    REQUESTS_IN_FLIGHT_MAX,
+    STREAMS_MAX,
+)
 from byokd.protocol.error_data import PartialAnswer
 from byokd.protocol.errors import ByokdError, KeyMissing
 from byokd.protocol.events import TextDelta
@@ -554,6 +560,42 @@ async def test_requests_are_not_read_while_answers_are_unread() -> None:
         async with asyncio.timeout(WAIT_MAX_S):
             while client.connection._outbox.full:  # noqa: ASYNC110 - no event for it
                 await asyncio.sleep(0)
+
+
+UNKNOWN: list[tuple[dict[str, Any], list[str]]] = [
+    ({}, []),
+    ({"protocolVersion": 1, "capabilities": {"prompt": True}, "clientInfo": {"name": "x"}}, []),
+    ({"optOutNotification": ["key/changed"]}, ["optOutNotification"]),
+    ({"capabilities": {"prompts": True}, "acount": "x"}, ["capabilities.prompts", "acount"]),
+    ({"features": {"sharedpool": {"a": 1}}}, ["features.sharedpool"]),
+    ({"clientInfo": {"name": "x", "title": "y"}}, ["clientInfo.title"]),
+    ({"client_info": {"name": "x"}}, ["client_info"]),
+]
+
+
+@pytest.mark.parametrize(("options", "unknown"), UNKNOWN)
+async def test_unknown_options_are_warned_of_and_not_refused(
+    caplog: pytest.LogCaptureFixture, options: dict[str, Any], unknown: list[str]
+) -> None:
+    async with connect() as (client, _):
+        answer = await client.initialize(**options)
+        warnings = answer["result"]["capabilities"]["experimental"]["byokd"]["warnings"]
+    places = [f"initializationOptions.byokd.{name}" for name in unknown if "_" not in name]
+    places += ["a field of initializationOptions.byokd" for name in unknown if "_" in name]
+    assert warnings == [f"{place} is not known and is ignored" for place in places]
+    assert [record.message for record in caplog.records if "initialize" in record.message] == [
+        f"initialize: {warning}" for warning in warnings
+    ]
+
+
+@pytest.mark.parametrize("count", [INITIALIZE_WARNINGS_MAX, INITIALIZE_WARNINGS_MAX + 1])
+async def test_warnings_of_options_are_bounded_and_quote_no_secret(count: int) -> None:
+    async with connect() as (client, _):
+        names = [f"sk-canary-{number}" for number in range(count)]
+        answer = await client.initialize(**dict.fromkeys(names, "sk-canary"))
+        warnings = answer["result"]["capabilities"]["experimental"]["byokd"]["warnings"]
+        assert len(warnings) == INITIALIZE_WARNINGS_MAX
+        assert "canary" not in json.dumps(answer)
 
 
 # --- notifications and prompts -------------------------------------------------------------------

@@ -36,6 +36,9 @@ REQUESTS_IN_FLIGHT_MAX: Final = 256
 STREAMS_MAX: Final = 64
 """An editor with a dozen agents stays far below."""
 
+INITIALIZE_WARNINGS_MAX: Final = 16
+"""Nobody misspells more options."""
+
 PROMPTS_MAX: Final = 16
 """Nobody answers more; they are shown one at a time."""
 

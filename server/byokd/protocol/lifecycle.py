@@ -42,7 +42,7 @@ class Features(Value):
 
 
 class ClientOptions(Value):
-    """`initializationOptions.byokd`; unknown fields are ignored, so a newer client can attach."""
+    """`initializationOptions.byokd`; unknown fields are warned of, so a newer client can attach."""
 
     model_config = ConfigDict(extra="ignore")
 
@@ -68,7 +68,7 @@ class ServerLimits(Value):
 
 
 class ServerOptions(Result):
-    """`capabilities.experimental.byokd`."""
+    """`capabilities.experimental.byokd`. `warnings` are about options that are not known."""
 
     protocol_version: int
     schema_hash: str
@@ -76,6 +76,7 @@ class ServerOptions(Result):
     sealing: Sealing
     features: Features
     limits: ServerLimits
+    warnings: tuple[str, ...] = ()
     vault: VaultInfo
 
 

@@ -2,4 +2,4 @@
 
 from typing import Final
 
-SCHEMA_HASH: Final = "sha256:be13abe86a7deb1d359ff5a8cc12031500ef2100048e9097d2e08f10b55b55f8"
+SCHEMA_HASH: Final = "sha256:c67cb468e70d6f1106268e5810e94c3d2c3cc455eeb1fe7e0d0a02d7aaa3b922"

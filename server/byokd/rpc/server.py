@@ -190,8 +190,11 @@ class Dispatcher(JsonRPCProtocol):
 
     def _outcome_of_initialize(self, request: Request) -> bytes:
         try:
-            lsp, options = lifecycle.read_initialize(params_object(request.params))
+            lsp, options, warnings = lifecycle.read_initialize(params_object(request.params))
+            for warning in warnings:
+                _log.warning("initialize: %s", warning)
             server_options = self._server.app.server_options(options)
+            server_options = server_options.model_copy(update={"warnings": warnings})
             result = lifecycle.initialize_result(server_options)
             client = ConnectedClient(
                 self._server.outbox, options, self._server.app.prompt_timeout_ms

@@ -32,7 +32,7 @@ export interface CallOptions {
 }
 
 export const PROTOCOL_VERSION = 1;
-export const SCHEMA_HASH = "sha256:be13abe86a7deb1d359ff5a8cc12031500ef2100048e9097d2e08f10b55b55f8";
+export const SCHEMA_HASH = "sha256:c67cb468e70d6f1106268e5810e94c3d2c3cc455eeb1fe7e0d0a02d7aaa3b922";
 export const SEALING_SUITE = "DHKEM(X25519,HKDF-SHA256)/HKDF-SHA256/AES-256-GCM";
 
 /** The event types of this version. */
@@ -547,7 +547,7 @@ export interface ClientInfo {
   version?: string | null;
 }
 
-/** `initializationOptions.byokd`; unknown fields are ignored, so a newer client can attach. */
+/** `initializationOptions.byokd`; unknown fields are warned of, so a newer client can attach. */
 export interface ClientOptions {
   protocolVersion?: number;
   clientInfo?: ClientInfo | null;
@@ -1642,7 +1642,7 @@ export interface ServerLimits {
   maxConcurrentStreams: number;
 }
 
-/** `capabilities.experimental.byokd`. */
+/** `capabilities.experimental.byokd`. `warnings` are about options that are not known. */
 export interface ServerOptions {
   protocolVersion: number;
   schemaHash: string;
@@ -1650,6 +1650,7 @@ export interface ServerOptions {
   sealing: Sealing;
   features: Features;
   limits: ServerLimits;
+  warnings: readonly string[];
   vault: VaultInfo;
 }
 
