@@ -9,6 +9,7 @@ from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 from pydantic import Field, TypeAdapter
 
 from byokd.protocol.base import EVENT_CONFIG, Json, JsonObject, Params, Value
+from byokd.protocol.kinds import Kind
 from byokd.protocol.parts import Source, Span
 from byokd.protocol.usage import Cost, Usage
 
@@ -147,7 +148,7 @@ class Retry(_Event):
     """The request is repeated; happens only before the first content."""
 
     attempt: int
-    kind: str
+    kind: Kind
     delay_ms: int
     type: Literal["retry"] = "retry"
 

@@ -6,6 +6,7 @@ from typing import Literal
 
 from byokd.protocol.actions import Action
 from byokd.protocol.base import AtMs, KeyId, PageParams, Params, ProviderId, Result, Value
+from byokd.protocol.kinds import Kind
 
 
 class ModelPrice(Value):
@@ -44,7 +45,7 @@ class ModelUnavailable(Value):
     `kind` is that of the error that a call would get, `key_id` the key that cannot be used.
     """
 
-    kind: str
+    kind: Kind
     key_id: str | None = None
     action: Action | None = None
 
@@ -103,7 +104,7 @@ class ModelListFailure(Value):
 
     provider: str
     key_id: str | None = None
-    kind: str
+    kind: Kind
     message: str
     seen_at: AtMs | None
 

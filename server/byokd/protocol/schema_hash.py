@@ -2,4 +2,4 @@
 
 from typing import Final
 
-SCHEMA_HASH: Final = "sha256:c67cb468e70d6f1106268e5810e94c3d2c3cc455eeb1fe7e0d0a02d7aaa3b922"
+SCHEMA_HASH: Final = "sha256:1e7530d0903889052d941be53d9d7c8462bde04104866bba34780d84c08cfc03"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from byokd.protocol.base import JsonObject, Value
+from byokd.protocol.kinds import Kind
 
 
 class Usage(Value):
@@ -59,6 +60,6 @@ class FailedAttempt(Value):
     """
 
     attempt: int
-    kind: str
+    kind: Kind
     usage: Usage | None = None
     cost: Cost = Cost()

@@ -81,7 +81,7 @@ export async function initialize(connection: Connection, options: ClientOptions)
  * Send one request and return its result.
  *
  * Rejects with `ByokdError`, `ConnectionClosed` or `ProtocolError`; with the reason of `signal` if it
- * was aborted before the call.
+ * was aborted before the call, or if the daemon does not answer within `CANCEL_ANSWER_MS` of the abort.
  */
 export async function exchange<R>(
   connection: Connection,
@@ -91,17 +91,32 @@ export async function exchange<R>(
 ): Promise<R> {
   signal?.throwIfAborted();
   const source = new CancellationTokenSource();
-  const cancel = () => source.cancel();
+  let timer: NodeJS.Timeout | undefined;
+  let giveUp = (_reason: unknown): void => {};
+  const noAnswer = new Promise<never>((_, reject) => (giveUp = reject));
+  const cancel = () => {
+    source.cancel();
+    timer = setTimeout(() => giveUp(new NoAnswer(signal?.reason)), CANCEL_ANSWER_MS).unref();
+  };
   signal?.addEventListener("abort", cancel, { once: true });
   try {
     // Always with a token: without one the library sends the params as an array.
-    return await connection.rpc.sendRequest<R>(method, params, source.token);
+    return await Promise.race([connection.rpc.sendRequest<R>(method, params, source.token), noAnswer]);
   } catch (error) {
-    throw await translated(error, connection, method);
+    throw error instanceof NoAnswer ? error.reason : await translated(error, connection, method);
   } finally {
+    clearTimeout(timer);
     signal?.removeEventListener("abort", cancel);
     source.dispose();
   }
+}
+
+/** How long a daemon may take to answer a request that was cancelled; it does so at once. */
+const CANCEL_ANSWER_MS = 5000;
+
+/** The daemon does not answer; `reason` is that of the signal. */
+class NoAnswer {
+  constructor(readonly reason: unknown) {}
 }
 
 interface LspAnswer {

@@ -32,7 +32,7 @@ export interface CallOptions {
 }
 
 export const PROTOCOL_VERSION = 1;
-export const SCHEMA_HASH = "sha256:c67cb468e70d6f1106268e5810e94c3d2c3cc455eeb1fe7e0d0a02d7aaa3b922";
+export const SCHEMA_HASH = "sha256:1e7530d0903889052d941be53d9d7c8462bde04104866bba34780d84c08cfc03";
 export const SEALING_SUITE = "DHKEM(X25519,HKDF-SHA256)/HKDF-SHA256/AES-256-GCM";
 
 /** The event types of this version. */
@@ -726,7 +726,7 @@ export interface FactSources {
  */
 export interface FailedAttempt {
   attempt: number;
-  kind: string;
+  kind: Open<ErrorKind>;
   usage: Usage | null;
   cost: Cost;
 }
@@ -1149,7 +1149,7 @@ export interface ModelInfo {
 export interface ModelListFailure {
   provider: string;
   keyId: string | null;
-  kind: string;
+  kind: Open<ErrorKind>;
   message: string;
   seenAt: number | null;
 }
@@ -1208,7 +1208,7 @@ export interface ModelRefreshResult {
  * `kind` is that of the error that a call would get, `keyId` the key that cannot be used.
  */
 export interface ModelUnavailable {
-  kind: string;
+  kind: Open<ErrorKind>;
   keyId: string | null;
   action: Action | UnknownAction | null;
 }
@@ -1534,7 +1534,7 @@ export interface RestoreBackupAction {
 export interface RetryEvent {
   type: "retry";
   attempt: number;
-  kind: string;
+  kind: Open<ErrorKind>;
   delayMs: number;
 }
 

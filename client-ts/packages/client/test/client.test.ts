@@ -108,6 +108,17 @@ test("an aborted call is cancelled on the daemon", async () => {
   await assert.rejects(call, (error: unknown) => error instanceof ByokdError && error.kind === "cancelled");
 });
 
+test("an aborted call ends also if the daemon does not answer", async (t) => {
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  const { client } = await connected({ "model/list": () => new Promise(() => {}) });
+  const abort = new AbortController();
+  const call = client.model.list({}, { signal: abort.signal });
+  await new Promise((resolve) => setImmediate(resolve)); // it is sent
+  abort.abort(new Error("no longer wanted"));
+  t.mock.timers.tick(5000);
+  await assert.rejects(call, /no longer wanted/);
+});
+
 test("a call with an aborted signal is not sent", async () => {
   const { client, seen } = await connected({ "model/list": () => ({}) });
   await assert.rejects(client.model.list({}, { signal: AbortSignal.abort() }), { name: "AbortError" });

@@ -90,7 +90,7 @@ const NOT_BYOKD: Failure[] = [
     what: "a program that does not exist",
     options: { command: "/nowhere/byokd" },
     reason: "notFound",
-    message: /^\/nowhere\/byokd was not found: install byokd, or set its path$/,
+    message: /^\/nowhere\/byokd was not \w+: install byokd, or set its path$/,
   },
   {
     what: "a folder",

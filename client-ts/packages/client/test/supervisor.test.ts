@@ -67,12 +67,12 @@ test("another daemon answers after a crash; listeners and the prompt handler sta
   assert.equal(events, 1);
 });
 
-test("listeners that were added before a crash hear the new daemon", async (t) => {
+test("listeners that were added before a crash get the events of the new daemon", async (t) => {
   const client = await supervised(t);
-  const heard = new Promise<void>((resolve) => client.on("chat/events", () => resolve()));
+  const received = new Promise<void>((resolve) => client.on("chat/events", () => resolve()));
   await crash(client);
   const chat = client.chat(CHAT);
-  await heard;
+  await received;
   await client.close();
   await assert.rejects(chat.result, ConnectionClosed);
 });

@@ -14,6 +14,7 @@ from byokd.protocol.chat import Route, SendResult
 from byokd.protocol.error_data import PartialAnswer
 from byokd.protocol.errors import ByokdError
 from byokd.protocol.events import Event, FinishReason, Start, Warn
+from byokd.protocol.kinds import Kind
 from byokd.protocol.parts import Answer
 from byokd.protocol.usage import Cost, FailedAttempt, Usage
 from byokd.services.chat.cost import cost_of
@@ -135,7 +136,7 @@ class Attempt:
             error.add(partial=self._partial())
         return self.redactor.error(error.add(key_id=self.credential.key_id))
 
-    def spent(self, kind: str) -> FailedAttempt | None:
+    def spent(self, kind: Kind) -> FailedAttempt | None:
         """Return what this failed attempt used, or None if the provider reported nothing."""
         _, reply = self.close()
         if reply.usage is None and reply.cost is None:

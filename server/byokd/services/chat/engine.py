@@ -36,6 +36,7 @@ from byokd.protocol.errors import (
     Unsupported,
 )
 from byokd.protocol.events import Event, Finish, FinishReason, Retry
+from byokd.protocol.kinds import Kind
 from byokd.protocol.model import ModelInfo
 from byokd.protocol.usage import FailedAttempt
 from byokd.services.chat.attempt import Attempt
@@ -360,7 +361,7 @@ class ChatStream:
             random01=random(),  # noqa: S311 - jitter, not a secret
         )
 
-    def _note_failed(self, attempt: Attempt, kind: str) -> None:
+    def _note_failed(self, attempt: Attempt, kind: Kind) -> None:
         if (spent := attempt.spent(kind)) is not None:
             self._failed = (*self._failed, spent)
 
