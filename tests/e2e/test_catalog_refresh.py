@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from byokd.catalog.layers import bundled
+from byokd.core.limits import CATALOG_MAX_BYTES
 from catalog_file import Edit, Parts, a_provider, catalog_file, record_edit
 from catalog_server import catalog_server, configured
 from daemon import SILENT, Daemon, Json, RpcError, running
@@ -364,6 +365,8 @@ ANSWERS: list[tuple[str, str, bytes, tuple[str, str, str]]] = [
     ("204 No Content", "", b"", ("providerError", "None", "editSettings")),
     ("200 OK", "", b"<html>login</html>", ("conflict", "notACatalog", "None")),
     ("200 OK", "", catalog_file(day=FIRST)[:-1], ("conflict", "signature", "None")),
+    ("200 OK", "", b" " * CATALOG_MAX_BYTES, ("conflict", "notACatalog", "None")),
+    ("200 OK", "", b" " * (CATALOG_MAX_BYTES + 1), ("providerError", "None", "None")),
 ]  # fmt: skip
 
 

@@ -33,7 +33,8 @@ class ToolNames:
     def __init__(self, names: Iterable[str], pattern: str) -> None:
         known = list(dict.fromkeys(names))
         self._pattern = pattern
-        self._sent = {name: name for name in known if re.fullmatch(pattern, name)}
+        matches = re.compile(pattern).fullmatch
+        self._sent = {name: name for name in known if matches(name)}
         self._client = dict(self._sent)
         for name in known:
             if name not in self._sent:
@@ -43,6 +44,11 @@ class ToolNames:
     def known(self) -> frozenset[str]:
         """All names of the table, the client's and those that are sent."""
         return frozenset((*self._sent, *self._client))
+
+    @property
+    def all_stay(self) -> bool:
+        """Whether every name of the table is sent as it is."""
+        return all(name == sent for name, sent in self._sent.items())
 
     def sent(self, name: str) -> str:
         """Return the name to send, also for a tool that is not in the table yet."""

@@ -10,6 +10,7 @@ from byokd.dialects.base.media import is_image, read_media, standard_type, type_
 from byokd.dialects.base.warnings import Warnings
 from byokd.protocol.parts import FilePart, ImagePart, Part
 
+_MEDIA: Final = (ImagePart, FilePart)
 _ANY_BYTES: Final = "application/octet-stream"
 _UNNAMED: Final = "image/png"
 """What an image is sent as where neither its bytes nor the client name a type."""
@@ -30,7 +31,7 @@ def inline_media(
             return part
         return part.model_copy(update={"media_type": media_type, "data": data, "url": None})
 
-    return conversation.with_parts(inlined)
+    return conversation.with_parts(_MEDIA, inlined)
 
 
 def media_types(
@@ -43,7 +44,7 @@ def media_types(
     def typed(part: Part) -> Part:
         return _typed(part, warnings) if isinstance(part, FilePart | ImagePart) else part
 
-    return conversation.with_parts(typed)
+    return conversation.with_parts(_MEDIA, typed)
 
 
 def _typed(part: ImagePart | FilePart, warnings: Warnings) -> Part:

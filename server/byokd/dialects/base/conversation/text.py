@@ -41,8 +41,8 @@ def _without_blank(message: Message) -> Message:
     if isinstance(message.content, str) and message.content.strip():
         return message
     parts = message.parts()
-    blank = [_is_blank(part) for part in parts]
-    if not any(blank) or (message.role == "system" and not all(blank)):
+    blank = [*map(_is_blank, parts)]
+    if True not in blank or (message.role == "system" and not all(blank)):
         return message
     return message.model_copy(update={"content": tuple(_joined(parts))})
 
@@ -63,7 +63,8 @@ def _joined(parts: Iterable[Part]) -> list[Part]:
 
 
 def _is_blank(part: Part) -> bool:
-    return isinstance(part, TextPart) and not part.text.strip()
+    # `isinstance` of a pydantic type is slow where the answer is no.
+    return type(part) is TextPart and (not part.text or part.text.isspace())
 
 
 def _is_plain(part: Part) -> bool:

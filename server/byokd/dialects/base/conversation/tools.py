@@ -36,6 +36,8 @@ def tool_names(
     if not quirks.tools_supported:
         return conversation
     names = names_of_request(conversation.tools, conversation.messages, quirks.tool_name_pattern)
+    if names.all_stay and not isinstance(conversation.tool_choice, ToolChoice):
+        return conversation
 
     def named(part: Part) -> Part:
         if not isinstance(part, ToolCallPart):
@@ -43,7 +45,7 @@ def tool_names(
         sent = names.sent(part.name)
         return part if sent == part.name else part.model_copy(update={"name": sent})
 
-    renamed = conversation.with_parts(named)
+    renamed = conversation.with_parts((ToolCallPart,), named)
     tools = tuple(
         tool
         if names.sent(tool.name) == tool.name
@@ -190,4 +192,4 @@ def call_ids(
             return part
         return part if wire == part.call_id else part.model_copy(update={"call_id": wire})
 
-    return conversation.with_parts(identified)
+    return conversation.with_parts((ToolCallPart, ToolResultPart), identified)

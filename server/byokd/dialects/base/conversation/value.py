@@ -24,32 +24,44 @@ class Conversation:
             messages, self.owner, self.tools, self.tool_choice, self.response_format
         )
 
-    def with_parts(self, change: Callable[[Part], Part]) -> Conversation:
-        """Change each part, also in tool results; messages that are plain strings stay."""
-        messages = tuple([_with_parts(message, change) for message in self.messages])
+    def with_parts(
+        self, kinds: tuple[type[Part], ...], change: Callable[[Part], Part]
+    ) -> Conversation:
+        """Change each part of these kinds, also in tool results; plain strings stay."""
+        messages = tuple([_with_parts(message, kinds, change) for message in self.messages])
         return self if all(map(is_, messages, self.messages)) else self.with_messages(messages)
 
 
-def _with_parts(message: Message, change: Callable[[Part], Part]) -> Message:
+def _with_parts(
+    message: Message, kinds: tuple[type[Part], ...], change: Callable[[Part], Part]
+) -> Message:
     before = message.content
     if isinstance(before, str):
         return message
-    after = _changed(before, change)
+    after = _changed(before, kinds, change)
     return message if after is before else message.model_copy(update={"content": after})
 
 
-def _changed(parts: tuple[Part, ...], change: Callable[[Part], Part]) -> tuple[Part, ...]:
-    changed = tuple(
-        [
-            change(_with_content(part, change) if isinstance(part, ToolResultPart) else part)
-            for part in parts
-        ]
-    )
+def _changed(
+    parts: tuple[Part, ...], kinds: tuple[type[Part], ...], change: Callable[[Part], Part]
+) -> tuple[Part, ...]:
+    # `isinstance` of a pydantic type is slow where the answer is no.
+    for part in parts:
+        if type(part) in kinds:
+            break
+        if type(part) is ToolResultPart and not isinstance(part.content, str):
+            break
+    else:
+        return parts
+    changed = tuple([_changed_part(part, kinds, change) for part in parts])
     return parts if all(map(is_, changed, parts)) else changed
 
 
-def _with_content(part: ToolResultPart, change: Callable[[Part], Part]) -> Part:
-    if isinstance(part.content, str):
-        return part
-    content = _changed(part.content, change)
-    return part if content is part.content else part.model_copy(update={"content": content})
+def _changed_part(
+    part: Part, kinds: tuple[type[Part], ...], change: Callable[[Part], Part]
+) -> Part:
+    if type(part) is ToolResultPart and not isinstance(part.content, str):
+        content = _changed(part.content, kinds, change)
+        if content is not part.content:
+            part = part.model_copy(update={"content": content})
+    return change(part) if type(part) in kinds else part
