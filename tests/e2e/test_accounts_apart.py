@@ -38,6 +38,7 @@ pytestmark = pytest.mark.timeout(900)
 
 T = TypeVar("T")
 _NOBODYS = "key_" + "a" * 26
+_OPENS_NO_KEY = {"chat/countTokens"}  # an estimate, whatever the key
 _FILE = {"protection": "keyFile", "acceptRisk": "keyFile"}
 _KEYS_MAX = 4
 _VARIABLE = "LITELLM_API_KEY"
@@ -186,7 +187,8 @@ class TwoAccounts(RuleBasedStateMachine):
         before = len(self.processes.provider.requests)
         answer = self._use_key(account, method, _choose(other_account.listed, pick))
         assert answer == self._use_key(account, method, _NOBODYS)
-        assert answer["error"][2]["kind"] == "notFound"
+        if method not in _OPENS_NO_KEY:
+            assert answer["error"][2]["kind"] == "notFound"
         assert len(self.processes.provider.requests) == before
         assert self._list(other_account) == other_account.listed
 
