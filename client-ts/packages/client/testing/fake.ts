@@ -73,6 +73,7 @@ function answerTo(server: Partial<ServerOptions>): object {
     sealing: { suite: SEALING_SUITE, publicKey: Buffer.alloc(32, 9).toString("base64"), keyId: "k" },
     features: { multiFieldProviders: true, sharedPool: false },
     limits: { maxMessageBytes: 67108864, maxConcurrentStreams: 64 },
+    warnings: [],
     vault: {
       state: "checking",
       protection: null,
