@@ -69,6 +69,9 @@ _HEX: Final = _text(r"[0-9a-f]{16,64}")
 REQUEST_ID: Final = _text(r"[A-Za-z0-9_-]{1,128}")
 """A provider's request id; a longer one, or another character, could carry a secret."""
 
+REQUESTER: Final = _text(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+"""The id of an extension; any other text of a client is not written."""
+
 DETAILS: Final[Mapping[str, Shape]] = {
     "version": _count,
     "from": _WORD_OR_DAY,
@@ -99,6 +102,7 @@ DETAILS: Final[Mapping[str, Shape]] = {
     "headSeq": _count,
     "anchorSeq": _count,
     "pid": _count,
+    "requester": REQUESTER,
     "clientVersion": _text(r"[A-Za-z0-9_.+-]{1,64}"),
 }
 """Every detail and its form. Null is always allowed and means unknown."""

@@ -36,6 +36,9 @@ REQUESTS_IN_FLIGHT_MAX: Final = 256
 STREAMS_MAX: Final = 64
 """An editor with a dozen agents stays far below."""
 
+REQUESTER_MAX_CHARS: Final = 128
+"""`_meta.client` of `chat/send`: the id of an extension."""
+
 INITIALIZE_WARNINGS_MAX: Final = 16
 """Nobody misspells more options."""
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, TypeAlias
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import Field, StringConstraints, field_validator, model_validator
 
+from byokd.core.limits import REQUESTER_MAX_CHARS
 from byokd.protocol.base import (
     JsonObject,
     KeyId,
@@ -67,7 +68,7 @@ class SendParams(Params):
 
     `cache` is about the provider's prompt cache: `auto` marks what repeats and names the
     conversation where the provider has that, `off` does neither, `5m` and `1h` also ask for this
-    lifetime.
+    lifetime. `_meta.client` names what made the request, such as an extension of the editor.
     """
 
     stream_id: StreamId
@@ -91,6 +92,21 @@ class SendParams(Params):
     dialect: Annotated[str, StringConstraints(pattern=r"^[a-z0-9_]{1,64}$")] | None = None
     strict: bool = False
     include_raw: bool = False
+
+    @field_validator("meta")
+    @classmethod
+    def _check_requester(cls, meta: JsonObject | None) -> JsonObject | None:
+        requester = (meta or {}).get("client")
+        fits = isinstance(requester, str) and 1 <= len(requester) <= REQUESTER_MAX_CHARS
+        if requester is not None and not (fits and str(requester).isprintable()):
+            raise ValueError(f"client is a text of 1 to {REQUESTER_MAX_CHARS} printable characters")
+        return meta
+
+    @property
+    def requester(self) -> str | None:
+        """The part of the client that made the request, such as an extension, by its own word."""
+        requester = (self.meta or {}).get("client")
+        return requester if isinstance(requester, str) else None
 
 
 class Route(Value):

@@ -2,4 +2,4 @@
 
 from typing import Final
 
-SCHEMA_HASH: Final = "sha256:1e7530d0903889052d941be53d9d7c8462bde04104866bba34780d84c08cfc03"
+SCHEMA_HASH: Final = "sha256:6bbc9470f7a570e64d9e00a9109e71547908d0119a6003e9d59c8dbeea3cdbb2"

@@ -54,7 +54,7 @@ class OneKey:
             cache_secret=self.cache_secret,
         )
 
-    def count_use(self, _credential: Credential, outcome: str) -> None:
+    def count_use(self, _credential: Credential, outcome: str, _requester: str | None) -> None:
         self.outcomes.append(outcome)
 
     async def observe(

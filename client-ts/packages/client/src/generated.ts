@@ -32,7 +32,7 @@ export interface CallOptions {
 }
 
 export const PROTOCOL_VERSION = 1;
-export const SCHEMA_HASH = "sha256:1e7530d0903889052d941be53d9d7c8462bde04104866bba34780d84c08cfc03";
+export const SCHEMA_HASH = "sha256:6bbc9470f7a570e64d9e00a9109e71547908d0119a6003e9d59c8dbeea3cdbb2";
 export const SEALING_SUITE = "DHKEM(X25519,HKDF-SHA256)/HKDF-SHA256/AES-256-GCM";
 
 /** The event types of this version. */
@@ -1599,7 +1599,7 @@ export interface SecretInput {
  *
  * `cache` is about the provider's prompt cache: `auto` marks what repeats and names the
  * conversation where the provider has that, `off` does neither, `5m` and `1h` also ask for this
- * lifetime.
+ * lifetime. `_meta.client` names what made the request, such as an extension of the editor.
  */
 export interface SendParams {
   _meta?: JsonObject | null;

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from byokd.audit import AuditLog, export
 from byokd.audit.check import ChainChecker
-from byokd.audit.events import REQUEST_ID
+from byokd.audit.events import REQUEST_ID, REQUESTER
 from byokd.protocol.audit import (
     AuditExportParams,
     AuditExportResult,
@@ -77,6 +77,8 @@ class AuditService:
             "firstAt": use.first_at,
             "lastAt": use.last_at,
         }
+        if use.requester is not None and REQUESTER(use.requester):
+            details["requester"] = use.requester
         self._audit_log.append(
             tx,
             use.account,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 from byokd.core.limits import USES_FLUSH_COUNT
 from byokd.vault import KeyRow
@@ -11,7 +12,7 @@ from byokd.vault import KeyRow
 
 @dataclass(frozen=True, slots=True)
 class UsageCount:
-    """Uses of a key version with one outcome. Times are wall-clock milliseconds."""
+    """Uses of a key version with one outcome, by one requester. Times are wall clock in ms."""
 
     account: str
     key_id: str
@@ -21,6 +22,14 @@ class UsageCount:
     count: int
     first_at: int
     last_at: int
+    requester: str | None = None
+
+
+_Name: TypeAlias = tuple[str, int, str, str | None]
+
+
+def _name(use: UsageCount) -> _Name:
+    return use.key_id, use.version, use.outcome, use.requester
 
 
 class UsageCounter:
@@ -33,13 +42,12 @@ class UsageCounter:
         self._on_due = on_due
         self.total = 0
         self.waiting = 0
-        self._counts: dict[tuple[str, int, str], UsageCount] = {}
+        self._counts: dict[_Name, UsageCount] = {}
 
-    def count(self, row: KeyRow, outcome: str, *, at: int) -> None:
+    def count(self, row: KeyRow, outcome: str, *, at: int, requester: str | None = None) -> None:
         self.total += 1
-        self._add(
-            UsageCount(row.account, row.key_id, row.provider, row.version, outcome, 1, at, at)
-        )
+        key = (row.account, row.key_id, row.provider, row.version)
+        self._add(UsageCount(*key, outcome, 1, at, at, requester))
         if self.waiting in {1, USES_FLUSH_COUNT}:
             self._on_due()
 
@@ -47,7 +55,7 @@ class UsageCounter:
         """Remove the counts of one key or of all; the caller writes or restores them."""
         counts = tuple(use for use in self._counts.values() if key_id in {None, use.key_id})
         for use in counts:
-            del self._counts[use.key_id, use.version, use.outcome]
+            del self._counts[_name(use)]
             self.waiting -= use.count
         return counts
 
@@ -57,7 +65,7 @@ class UsageCounter:
 
     def _add(self, use: UsageCount) -> None:
         self.waiting += use.count
-        name = (use.key_id, use.version, use.outcome)
+        name = _name(use)
         known = self._counts.get(name)
         if known is not None:
             use = replace(

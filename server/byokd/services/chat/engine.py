@@ -164,7 +164,8 @@ class ChatStream:
                     await self._pause(delay_ms)
                 finally:
                     outcome = "cancelled" if self._cancelled else attempt.outcome
-                    self._engine.credentials.count_use(attempt.credential, outcome)
+                    requester = self._params.requester
+                    self._engine.credentials.count_use(attempt.credential, outcome, requester)
         except ByokdError as error:
             raise error.add(
                 provider=self._params.provider, model=self._params.model

@@ -102,9 +102,9 @@ class CredentialResolver:
         """Return the named key or the provider's default key. Raises as `resolve`."""
         return self._own_credential(record, await self._open(session, record, key_id))
 
-    def count_use(self, credential: Credential, outcome: str) -> None:
+    def count_use(self, credential: Credential, outcome: str, requester: str | None) -> None:
         if credential.row is not None:
-            self._usage.count(credential.row, outcome, at=now_ms())
+            self._usage.count(credential.row, outcome, at=now_ms(), requester=requester)
 
     async def observe(
         self,
