@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
 from hypothesis import given, settings, strategies as st
 
 import chunking
@@ -45,6 +46,24 @@ def test_decoder_reads_on_after_a_finish_reason() -> None:
     ):
         machine.feed(_FORMAT.frame(chunk))
         assert (machine.ending, machine.done) == (ending, False)
+
+
+@pytest.mark.parametrize(
+    ("number", "unified", "raw"),
+    [(1, "stop", "STOP"), (2, "length", "MAX_TOKENS"), ("3", "contentFilter", "SAFETY"),
+     (4.0, "contentFilter", "RECITATION"), (5, "other", "OTHER"), (9, "other", "9")],
+)  # fmt: skip
+def test_finish_reason_may_be_a_number(number: Any, unified: str, raw: str) -> None:
+    chunk = {"candidates": [{"content": {"parts": [{"text": "a"}]}, "finishReason": number}]}
+    reply = chunking.run(decoder(records.call(), _OK), [_FORMAT.frame(chunk)])[1]
+    assert reply.fault is None
+    assert reply.finish_reason is not None
+    assert (reply.finish_reason.unified, reply.finish_reason.raw) == (unified, raw)
+
+
+def test_number_of_no_finish_reason_is_none() -> None:
+    body = _FORMAT.frame(_FORMAT.text("a") | {"candidates": [{"finishReason": 0}]})
+    assert chunking.run(decoder(records.call(), _OK), [body])[1].fault is not None
 
 
 # --- hostility ------------------------------------------------------------------------------------

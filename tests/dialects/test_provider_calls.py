@@ -280,6 +280,9 @@ _DECLARED: list[tuple[Json, list[str], bool, bool]] = [
     ({"plugins": [{"id": "web"}]}, [], False, True),
     ({"mcp_servers": []}, [], False, False),
     ({"functions": [{"name": "f"}]}, ["f"], True, False),
+    ({"tools": [{"type": "namespace", "name": "n", "tools": [{"type": "function", "name": "f"}]},
+                {"type": "tool_search"}]}, ["f"], True, True),
+    ({"tools": [{"type": "mcp", "server_label": "a", "tools": [{"name": "f"}]}]}, [], False, True),
     ({"tools": "all"}, [], False, False),
 ]  # fmt: skip
 

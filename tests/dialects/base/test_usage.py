@@ -199,7 +199,7 @@ def test_cost_is_read_from_a_header(value: str | None, expected: str | None) -> 
     assert header_cost(value) == expected
 
 
-@pytest.mark.parametrize("count", [None, "7", True, -5, [], {}, 1e400, 2**53])
+@pytest.mark.parametrize("count", [None, "seven", "-7", "7.5", True, -5, [], {}, 1e400, 2**53])
 def test_value_that_is_no_count_is_unknown(count: Any) -> None:
     usage = read_usage(
         {"prompt_tokens": count, "completion_tokens": 3},

@@ -15,80 +15,20 @@ from byokd.dialects.registry import find_dialect
 from byokd.protocol.usage import Usage
 from dialects import records
 from dialects.answers import FORMATS
+from dialects.usages import NAMES, PLACES, buckets, written
 
 Json = dict[str, Any]
 
-_PLACES: dict[str, str | None] = {"gemini": "usageMetadata", "ollama_chat": None}
-_NAMES: dict[str, Json] = {
-    "openai_chat": {
-        "prompt": "/prompt_tokens",
-        "completion": "/completion_tokens",
-        "read": "/prompt_tokens_details/cached_tokens",
-        "write": "/prompt_tokens_details/cache_write_tokens",
-        "reasoning": "/completion_tokens_details/reasoning_tokens",
-        "total": "/total_tokens",
-    },
-    "openai_responses": {
-        "prompt": "/input_tokens",
-        "completion": "/output_tokens",
-        "read": "/input_tokens_details/cached_tokens",
-        "write": "/input_tokens_details/cache_write_tokens",
-        "reasoning": "/output_tokens_details/reasoning_tokens",
-        "total": "/total_tokens",
-    },
-    "anthropic_messages": {
-        "prompt": "/input_tokens",
-        "completion": "/output_tokens",
-        "read": "/cache_read_input_tokens",
-        "write": "/cache_creation_input_tokens",
-        "reasoning": "/output_tokens_details/thinking_tokens",
-        "total": "/total_tokens",
-    },
-    "gemini": {
-        "prompt": "/promptTokenCount",
-        "completion": "/candidatesTokenCount",
-        "read": "/cachedContentTokenCount",
-        "reasoning": "/thoughtsTokenCount",
-        "total": "/totalTokenCount",
-    },
-    "bedrock_converse": {
-        "prompt": "/inputTokens",
-        "completion": "/outputTokens",
-        "read": "/cacheReadInputTokens",
-        "write": "/cacheWriteInputTokens",
-        "total": "/totalTokens",
-    },
-    "cohere_chat": {
-        "prompt": "/tokens/input_tokens",
-        "completion": "/tokens/output_tokens",
-        "read": "/cached_tokens",
-        "reasoning": "/tokens/reasoning_tokens",
-    },
-    "ollama_chat": {"prompt": "/prompt_eval_count", "completion": "/eval_count"},
-}
-_COUNTED_TOTALS = [dialect for dialect, names in _NAMES.items() if "total" in names]
+_COUNTED_TOTALS = [dialect for dialect, names in NAMES.items() if "total" in names]
 _COUNT = st.one_of(st.integers(0, 9), st.integers(0, 5000))
 _COUNTS = st.fixed_dictionaries(
     {}, optional=dict.fromkeys(("prompt", "completion", "read", "write", "reasoning"), _COUNT)
 )
 
 
-def _written(dialect: str, counts: Json) -> Json:
-    """Return counts in the words of a format."""
-    usage: Json = {}
-    for name, count in counts.items():
-        if path := _NAMES[dialect].get(name):
-            *outer, last = path.strip("/").split("/")
-            holder = usage
-            for step in outer:
-                holder = holder.setdefault(step, {})
-            holder[last] = count
-    return usage
-
-
 def _read(dialect: str, counts: Json) -> Usage | None:
-    place = _PLACES.get(dialect, "usage")
-    usage = _written(dialect, counts)
+    place = PLACES.get(dialect, "usage")
+    usage = written(dialect, counts)
     answer = FORMATS[dialect].whole | ({place: usage} if place else usage)
     decoder = find_dialect(dialect).decoder(records.call(), HttpHead(200))
     reply = chunking.run(decoder, [json.dumps(answer).encode()])[1]
@@ -96,29 +36,19 @@ def _read(dialect: str, counts: Json) -> Usage | None:
     return reply.usage
 
 
-def _buckets(usage: Usage) -> list[int]:
-    return [
-        usage.input_fresh or 0,
-        usage.input_cache_read,
-        usage.input_cache_write,
-        usage.output_text or 0,
-        usage.output_reasoning,
-    ]
-
-
-@pytest.mark.parametrize("dialect", _NAMES)
+@pytest.mark.parametrize("dialect", NAMES)
 @settings(max_examples=150, deadline=None)
 @given(counts=_COUNTS)
 def test_no_count_is_negative_and_a_missing_one_is_unknown(dialect: str, counts: Json) -> None:
     usage = _read(dialect, counts)
     if usage is None:
         return
-    assert min(_buckets(usage)) >= 0
+    assert min(buckets(usage)) >= 0
     assert usage.partial == (None in {usage.input_fresh, usage.output_text})
     if "prompt" not in counts:
         assert usage.input_fresh is None
     elif dialect not in {"openai_chat", "openai_responses"}:
-        assert sum(_buckets(usage)) <= sum(counts.values())
+        assert sum(buckets(usage)) <= sum(counts.values())
 
 
 @pytest.mark.parametrize("dialect", _COUNTED_TOTALS)
@@ -132,9 +62,9 @@ def test_buckets_add_up_to_the_total_or_are_partial(
     usage = _read(dialect, counts | {"total": total})
     if usage is None or total == 0:
         return
-    assert sum(_buckets(usage)) == total or usage.partial
+    assert sum(buckets(usage)) == total or usage.partial
     if None not in {usage.input_fresh, usage.output_text}:
-        assert sum(_buckets(usage)) <= total
+        assert sum(buckets(usage)) <= total
 
 
 @pytest.mark.parametrize("dialect", _COUNTED_TOTALS)
@@ -155,7 +85,7 @@ def test_input_and_output_are_right_however_the_provider_counts(
     reasoning_inside: bool,
 ) -> None:
     """Each is told apart by the total, unless both counts beside it are equal."""
-    names = _NAMES[dialect]
+    names = NAMES[dialect]
     write = write if "write" in names else 0
     reasoning = reasoning if "reasoning" in names else 0
     cached = read + write
@@ -169,10 +99,10 @@ def test_input_and_output_are_right_however_the_provider_counts(
     }
     usage = _read(dialect, counts)
     assert usage is not None
-    assert sum(_buckets(usage)) == counts["total"]
+    assert sum(buckets(usage)) == counts["total"]
     if cached != reasoning or cache_inside == reasoning_inside:
         expected = [fresh, read, write, text, reasoning]
-        assert _buckets(usage) == expected or _is_ambiguous(counts, expected)
+        assert buckets(usage) == expected or _is_ambiguous(counts, expected)
 
 
 def _is_ambiguous(counts: Json, expected: list[int]) -> bool:
@@ -193,4 +123,4 @@ def test_recorded_buckets_add_up_to_the_recorded_total(recording: replay.Recordi
     total = (recording.expect.get("usage") or {}).get("total")
     if reply.usage is None or not total:
         return
-    assert sum(_buckets(reply.usage)) == total or reply.usage.partial
+    assert sum(buckets(reply.usage)) == total or reply.usage.partial

@@ -11,7 +11,6 @@ from byokd.dialects.anthropic_messages.content import Content, index_of
 from byokd.dialects.anthropic_messages.usage import (
     fallback_model,
     late_cache,
-    merged_usage,
     notices,
     read_billed,
     read_usage,
@@ -113,9 +112,7 @@ class MessagesDecoder(AnswerDecoder):
 
     def _store_usage(self, usage: Json, chunk: JsonObject) -> None:
         if isinstance(usage, dict):
-            earlier = self._usage or {}
-            self._late_cache += late_cache(earlier, usage)
-            usage = merged_usage(earlier, usage)
+            self._late_cache += late_cache(self._usage or {}, usage)
         super()._store_usage(usage, chunk)
 
     # --- the end ----------------------------------------------------------------------------------

@@ -7,7 +7,13 @@ from typing import Final
 
 from byokd.core.redaction.text import clean_text
 from byokd.dialects.base.json import as_objects, as_text
-from byokd.dialects.base.usage import Counts, reported_count, token_count, usage_of
+from byokd.dialects.base.usage import (
+    Counts,
+    merged_usage,
+    reported_count,
+    token_count,
+    usage_of,
+)
 from byokd.protocol.base import Json, JsonObject
 from byokd.protocol.events import Warn
 from byokd.protocol.usage import Usage
@@ -28,17 +34,6 @@ _LIST_PRICED: Final = {
 value has no known price (platform.claude.com, pricing and data residency, 2026-09)."""
 
 _UNSET: Final = frozenset({None, "", "not_available"})
-
-
-def merged_usage(earlier: JsonObject, later: JsonObject) -> JsonObject:
-    """Return usage updated with a later event, whose nulls are ignored.
-
-    `message_delta` may correct `message_start`; gateways begin with nulls and zeros (recorded
-    2025-2026).
-    """
-    return earlier | {
-        name: value for name, value in later.items() if value is not None or name not in earlier
-    }
 
 
 def late_cache(earlier: JsonObject, later: JsonObject) -> int:

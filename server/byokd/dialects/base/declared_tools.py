@@ -92,6 +92,9 @@ def _client_names(entry: JsonObject) -> Iterator[str]:
             yield from _named(function)
     for name in _NESTED:
         yield from _named(entry.get(name))
+    for function in as_objects(entry.get("tools")):  # of a namespace (OpenAI, recorded 2026-03)
+        if function.get("type") in _CLIENT_TYPES:
+            yield from _client_names(function)
     if _is_of_client(entry):
         yield from _named(entry)
 

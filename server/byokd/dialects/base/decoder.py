@@ -18,7 +18,7 @@ from byokd.dialects.base.content import Blocks
 from byokd.dialects.base.declared_tools import DeclaredTools
 from byokd.dialects.base.finish import finish_fault, finish_reason, unified_reason
 from byokd.dialects.base.json import as_text, documents, is_marker, within_depth
-from byokd.dialects.base.usage import COST_HEADER, header_cost, read_cost
+from byokd.dialects.base.usage import COST_HEADER, header_cost, merged_usage, read_cost
 from byokd.dialects.errors.body import is_error
 from byokd.dialects.errors.classify import classify
 from byokd.dialects.framing.body import Body, ChooseReader, FrameReader, event_stream
@@ -263,7 +263,7 @@ class AnswerDecoder(ABC):
     def _store_usage(self, usage: Json, chunk: JsonObject) -> None:
         """Store a usage that is not empty, and the chunk's cost; both are cumulative."""
         if isinstance(usage, dict) and usage:
-            self._usage = usage
+            self._usage = merged_usage(self._usage or {}, usage)
             self._cost = read_cost(usage, chunk, self._quirks) or self._cost
 
     # --- the end ----------------------------------------------------------------------------------

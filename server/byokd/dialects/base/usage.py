@@ -7,6 +7,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Final, Literal
 
 from byokd.catalog.quirks.shared import Quirks
+from byokd.dialects.base.json import as_index
 from byokd.dialects.base.json_pointer import at_pointer
 from byokd.protocol.base import Json, JsonObject
 from byokd.protocol.usage import Usage
@@ -17,16 +18,81 @@ _COUNTABLE: Final = 2**53
 
 def token_count(value: Json) -> int:
     """Return a count of tokens, 0 for anything else."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return 0
-    return int(value) if 1 <= value < _COUNTABLE else 0
+    return reported_count(value) or 0
 
 
 def reported_count(value: Json) -> int | None:
-    """Return a count of tokens, also zero; None for anything else."""
+    """Return a count of tokens, also zero; None for anything else.
+
+    Google's servers write 64-bit numbers as text in JSON, so digits in text count, too.
+    """
+    if isinstance(value, str):
+        value = as_index(value)
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     return int(value) if 0 <= value < _COUNTABLE else None
+
+
+# --- several frames -------------------------------------------------------------------------------
+
+_PROMPTS: Final = (
+    "prompt_tokens", "input_tokens", "inputTokens", "promptTokenCount", "prompt_eval_count",
+)  # fmt: skip
+_ANSWERS: Final = (
+    "completion_tokens", "output_tokens", "outputTokens", "candidatesTokenCount", "eval_count",
+)  # fmt: skip
+_NEVER_LESS: Final = frozenset({*_PROMPTS, *_ANSWERS})
+_TOTALS: Final = ("total_tokens", "totalTokens", "totalTokenCount")
+
+
+def merged_usage(earlier: JsonObject, later: JsonObject) -> JsonObject:
+    """Return the usage of an answer after a further frame.
+
+    Counts are cumulative, so what a later frame lacks, or has as null, stays as it was; so do
+    counts of the prompt and of the answer that fall back to zero. `message_delta` may correct
+    `message_start`; gateways begin with nulls and zeros (recorded 2025-2026), and end with the
+    answer's count alone.
+
+    A total is only of the counts in its own frame. With a prompt beside it, that frame lacks only
+    counts of zero (Gemini, recorded 2026), and perhaps what was cached.
+    """
+    if not earlier:
+        return later
+    if _stands_alone(later):
+        earlier = {name: value for name, value in earlier.items() if not _is_plain(name, value)}
+    # With the cache counted beside it, nothing of the prompt may be left.
+    cached = any("cache" in name.lower() and token_count(later[name]) for name in later)
+    merged = earlier | {
+        name: _later(name, earlier.get(name), value, cached=cached) for name, value in later.items()
+    }
+    if any(merged[name] != earlier.get(name) for name in later):
+        for name in _TOTALS:
+            if later.get(name) is None:
+                merged.pop(name, None)
+    return merged
+
+
+def _stands_alone(usage: JsonObject) -> bool:
+    return any(token_count(usage.get(name)) for name in _PROMPTS) and any(
+        token_count(usage.get(name)) for name in _TOTALS
+    )
+
+
+def _is_plain(name: str, value: Json) -> bool:
+    """Tell whether a value is a count, and not one of the cache."""
+    return reported_count(value) is not None and "cache" not in name.lower()
+
+
+def _later(name: str, earlier: Json, later: Json, *, cached: bool) -> Json:
+    if isinstance(earlier, dict) and isinstance(later, dict):
+        return earlier | {
+            inner: value
+            if isinstance(value, dict)
+            else _later(inner, earlier.get(inner), value, cached=cached)
+            for inner, value in later.items()
+        }
+    lost = name in _NEVER_LESS and reported_count(later) == 0 and not cached
+    return earlier if later is None or (lost and token_count(earlier)) else later
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from byokd.catalog.quirks.gemini import GeminiQuirks
+from byokd.dialects.base.json import as_index
 from byokd.dialects.base.usage import Counts, reported_count, token_count, usage_of
 from byokd.protocol.base import Json, JsonObject
 from byokd.protocol.events import Warn
@@ -51,10 +52,17 @@ def read_usage(raw: JsonObject, searches: int, quirks: GeminiQuirks) -> Usage | 
 # --- the finish reason ---------------------------------------------------------------------------
 
 _UNSPECIFIED: Final = "FINISH_REASON_UNSPECIFIED"
+_BY_NUMBER: Final = (_UNSPECIFIED, "STOP", "MAX_TOKENS", "SAFETY", "RECITATION", "OTHER")
 
 
 def native_reason(value: Json) -> str | None:
-    """Return the finish reason, or None if the answer continues."""
+    """Return the finish reason, or None if the answer continues.
+
+    Proxies that write enums as numbers send its number (Vertex AI's `enum-encoding=int`, recorded
+    2025); from 6 on, Google's two APIs differ.
+    """
+    if (number := as_index(value)) is not None:
+        value = _BY_NUMBER[number] if 0 <= number < len(_BY_NUMBER) else str(number)
     return value if isinstance(value, str) and value not in {"", _UNSPECIFIED} else None
 
 

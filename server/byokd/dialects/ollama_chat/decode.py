@@ -67,9 +67,7 @@ class OllamaDecoder(AnswerDecoder):
         self._check_failure(chunk)
         self._model = as_text(chunk.get("model"))
         counts: JsonObject = {
-            name: chunk[name]
-            for name in _COUNTS
-            if isinstance(chunk.get(name), int | float) and not isinstance(chunk[name], bool)
+            name: chunk[name] for name in _COUNTS if reported_count(chunk.get(name)) is not None
         }
         self._store_usage(counts, chunk)
         self._cost = read_cost(chunk, chunk, self._quirks) or self._cost
