@@ -66,6 +66,14 @@ def test_number_of_no_finish_reason_is_none() -> None:
     assert chunking.run(decoder(records.call(), _OK), [body])[1].fault is not None
 
 
+@pytest.mark.parametrize(("number", "refused"), [(0, False), (1, True), ("4", True), (77, True)])
+def test_reason_of_a_refused_prompt_may_be_a_number(number: Any, *, refused: bool) -> None:
+    body = _FORMAT.frame({"promptFeedback": {"blockReason": number}, "modelVersion": "g"})
+    reply = chunking.run(decoder(records.call(), _OK), [body])[1]
+    assert (reply.fault is None) == refused
+    assert reply.finish_reason is None or reply.finish_reason.unified == "contentFilter"
+
+
 # --- hostility ------------------------------------------------------------------------------------
 
 _NAMES = st.sampled_from(

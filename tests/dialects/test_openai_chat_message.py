@@ -101,3 +101,40 @@ def test_growing_message_beside_deltas_is_not_read() -> None:
 def test_message_that_rewrites_the_stream_is_not_read() -> None:
     rewritten = _choice({"content": ""}, {"content": "Another text, and longer."}, "stop")
     assert _stream(_choice({"content": "A text."}), rewritten)[0] == "A text."
+
+
+@pytest.mark.parametrize(
+    "delta",
+    [
+        {"content": "All"},
+        {"content": "All of it."},
+        {"reasoning_content": "Why not?"},
+        {"reasoning_content": "Why"},
+        {"content": "", "tool_calls": [_CALL]},
+    ],
+    ids=str,
+)
+def test_message_beside_a_delta_with_a_part_of_it_is_read_once(delta: Json) -> None:
+    message = _MESSAGE | {"tool_calls": [_CALL]}
+    expected = ("All of it.", "Why not?", [("f", {"a": 1})], "toolCalls")
+    assert _whole(_choice(delta, message, "stop")) == expected
+    assert _stream(_choice(delta, message, "stop")) == expected
+
+
+def test_text_beside_an_empty_message_is_read() -> None:
+    choice = {"index": 0, "text": "Hi.", "finish_reason": "stop"}
+    for message in ({"role": "assistant", "content": ""}, {}, None):
+        assert _whole({"choices": [choice | {"message": message}]})[0] == "Hi."
+    both = choice | {"message": {"role": "assistant", "content": "Hi."}}
+    assert _whole({"choices": [both]})[0] == "Hi."
+
+
+@pytest.mark.parametrize("wrapper", ["data", "result", "output", "provider"])
+def test_answer_inside_another_object_is_read(wrapper: str) -> None:
+    usage = {"input_tokens": 3, "output_tokens": 2}
+    document = {"code": 0, wrapper: _choice(None, _MESSAGE, "stop"), "usage": usage}
+    assert _whole(document) == ("All of it.", "Why not?", [], "stop")
+    head = HttpHead(200, Headers([("content-type", "application/json")]))
+    reply = chunking.run(decoder(records.call(), head), [json.dumps(document).encode()])[1]
+    assert reply.usage is not None
+    assert (reply.usage.input_fresh, reply.usage.output_text) == (3, 2)

@@ -128,6 +128,37 @@ def _joined_parts(event: Json) -> Json:
     return event
 
 
+def _other_ends(event: Json) -> Json:
+    """State the ends of pieces under another id."""
+    if _is(event, *_ENDS) and "item_id" in event:
+        return event | {"item_id": f"end_{event['item_id']}"}
+    return event
+
+
+def _as_parts(event: Json) -> Json:
+    """State the ends of texts as ends of parts."""
+    for name in ("output_text", "reasoning_text", "reasoning_summary_text"):
+        if event["type"] == f"response.{name}.done":
+            part_type = "summary_text" if "summary" in name else name
+            part = {"type": part_type, "text": event["text"]}
+            kind = "reasoning_summary_part" if "summary" in name else "content_part"
+            rest = {key: value for key, value in event.items() if key != "text"}
+            return rest | {"type": f"response.{kind}.done", "part": part}
+    return event
+
+
+def _bare_texts(event: Json) -> Json:
+    """Write the texts of finished items without a list."""
+    item = event.get("item")
+    if item and item["id"] == "msg_1" and _is(event, "item.done"):
+        return event | {"item": item | {"content": _FIRST + _SECOND}}
+    return event
+
+
+def _done(event: Json) -> Json:
+    return event | {"type": "response.done"} if _is(event, "completed") else event
+
+
 _PIECES = (".delta",)
 _ENDS = ("text.done", "arguments.done")
 _KINDS: dict[str, tuple[_Change, ...]] = {
@@ -166,6 +197,25 @@ _KINDS: dict[str, tuple[_Change, ...]] = {
         _without(*_PIECES, "item.done"),
         _empty_output,
     ),
+    "ends of pieces at another place and under another id": (
+        _shifted("output_index", 5, *_ENDS),
+        _other_ends,
+    ),
+    "everything at a place and under an id of its own": (
+        _shifted("output_index", 5, *_ENDS),
+        _shifted("output_index", 9, "item.done"),
+        _other_ends,
+        _renamed,
+        _renumbered_output,
+    ),
+    "only ends of parts, and an empty last response": (
+        _without(*_PIECES, "item.done"),
+        _as_parts,
+        _empty_output,
+    ),
+    "ends of parts instead of ends of texts": (_as_parts,),
+    "texts without a list": (_bare_texts,),
+    "another word for the last event": (_done,),
     "two texts finished as one": (_joined_parts,),
     "two texts finished as one, under another index": (
         _joined_parts,
@@ -250,3 +300,32 @@ def test_text_that_the_last_item_rewrites_is_not_read_again() -> None:
     ]
     reply, streamed = _read(events)
     assert (_texts(reply.message.parts(), "text"), streamed) == ("Yes.[1]", "Yes.[1]")
+
+
+@pytest.mark.parametrize(
+    "output",
+    [
+        {"output": [], "output_text": "Hi."},
+        {"output": [{"type": "message", "content": "Hi."}]},
+        {"output": [{"type": "message", "content": [{"type": "text", "text": "Hi."}]}]},
+    ],
+    ids=["output_text", "text", "list"],
+)
+def test_text_of_a_whole_response_is_read_in_any_form(output: Json) -> None:
+    document = {"object": "response", "status": "completed"} | output
+    head = HttpHead(200, Headers([("content-type", "application/json")]))
+    reply = chunking.run(decoder(records.call(), head), [json.dumps(document).encode()])[1]
+    assert reply.fault is None
+    assert _texts(reply.message.parts(), "text") == "Hi."
+
+
+@pytest.mark.parametrize("finished", [True, False], ids=["whole items", "an item that goes on"])
+def test_marker_ends_a_stream_of_whole_items(*, finished: bool) -> None:
+    """Gateways leave the last event out."""
+    events = [event for event in _stream() if not _is(event, "completed")]
+    events = events if finished else events[:-1]
+    body = b"".join(b"data: " + json.dumps(event).encode() + b"\n\n" for event in events)
+    head = HttpHead(200, Headers([("content-type", "text/event-stream")]))
+    marked = chunking.run(decoder(records.call(), head), [body + b"data: [DONE]\n\n"])[1]
+    assert (marked.fault is None) == finished
+    assert chunking.run(decoder(records.call(), head), [body])[1].fault is not None

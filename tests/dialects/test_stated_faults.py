@@ -13,6 +13,7 @@ import chunking
 from byokd.core.http import Headers, HttpHead
 from byokd.dialects.base.call import Reply
 from byokd.dialects.registry import DIALECTS
+from dialects import records
 from dialects.answers import FORMATS
 
 Json = dict[str, Any]
@@ -230,6 +231,26 @@ def test_finish_reason_that_means_a_failure_is_one(dialect: str, reason: str) ->
 
 
 @_each_format
+@pytest.mark.parametrize("error", [{}, "", False, {"code": 0, "message": ""}, {"message": None}])
+def test_error_of_empty_fields_is_none(dialect: str, error: Any) -> None:
+    for reply in _replies(dialect, "Half", _ANSWERS[dialect].good, {"error": error}):
+        assert reply.fault is None
+        assert _text_of(reply) == ["Half"]
+
+
+@_each_format
+@pytest.mark.parametrize("reason", ["null", "None", "NULL", " "])
+def test_word_for_no_finish_reason_is_none(dialect: str, reason: str) -> None:
+    answer = _ANSWERS[dialect]
+    missing = _read(dialect, answer.stream("Half", None, {}))
+    reply = _read(dialect, answer.stream("Half", reason, {}))
+    assert (reply.fault is None) == (missing.fault is None or dialect == "openai_responses")
+    assert reply.finish_reason is None or reply.finish_reason.raw in {None, "completed"}
+    for nothing in _replies(dialect, "", reason, {}):
+        assert nothing.fault is not None or dialect == "openai_responses"
+
+
+@_each_format
 def test_answer_of_nothing_without_a_finish_reason_is_a_failure(dialect: str) -> None:
     for reply in _replies(dialect, "", None, {}):
         assert reply.fault is not None
@@ -274,3 +295,15 @@ def test_failed_tool_of_the_provider_is_no_failure_of_the_answer() -> None:
     reply = _read_whole("openai_responses", {"object": "response", **response})
     assert reply.fault is None
     assert _text_of(reply) == ["So it is."]
+
+
+@pytest.mark.parametrize(
+    ("done", "stream", "good"),
+    [({}, False, True), ({}, True, False), ({"done": False}, False, False)],
+)
+def test_whole_answer_of_ollama_needs_no_end(done: Json, good: bool, *, stream: bool) -> None:  # noqa: FBT001 - a row
+    body = json.dumps({"message": {"role": "assistant", "content": "Hi."}} | done).encode()
+    decoder = FORMATS["ollama_chat"].decoder(records.call({"stream": stream}), _JSON)
+    reply = chunking.run(decoder, [body])[1]
+    assert (reply.fault is None) == good
+    assert _text_of(reply) == ["Hi."]

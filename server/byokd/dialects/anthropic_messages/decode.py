@@ -18,6 +18,7 @@ from byokd.dialects.anthropic_messages.usage import (
 )
 from byokd.dialects.base.call import Call, Fault, Reply
 from byokd.dialects.base.decoder import AnswerDecoder
+from byokd.dialects.base.finish import stated_reason
 from byokd.dialects.base.json import as_text
 from byokd.protocol.base import Json, JsonObject
 from byokd.protocol.usage import Usage
@@ -103,7 +104,7 @@ class MessagesDecoder(AnswerDecoder):
     def _message(self, message: JsonObject) -> None:
         self._response_id = self._response_id or as_text(message.get("id"))
         self._model = self._model or as_text(message.get("model"))
-        self._native_reason = as_text(message.get("stop_reason")) or self._native_reason
+        self._native_reason = stated_reason(message.get("stop_reason")) or self._native_reason
         self._ended = self._ended or self._native_reason is not None
         if isinstance(details := message.get("stop_details"), dict):
             self._stop_details = details

@@ -16,10 +16,10 @@ from byokd.core.limits import JSON_MAX_DEPTH, PROVIDER_MESSAGE_MAX_BYTES
 from byokd.dialects.base.call import Call, Fault, Reply
 from byokd.dialects.base.content import Blocks
 from byokd.dialects.base.declared_tools import DeclaredTools
-from byokd.dialects.base.finish import finish_fault, finish_reason, unified_reason
-from byokd.dialects.base.json import as_text, documents, is_marker, within_depth
+from byokd.dialects.base.finish import finish_fault, finish_reason, stated_reason, unified_reason
+from byokd.dialects.base.json import documents, is_marker, within_depth
 from byokd.dialects.base.usage import COST_HEADER, header_cost, merged_usage, read_cost
-from byokd.dialects.errors.body import is_error
+from byokd.dialects.errors.body import holds_error, is_error
 from byokd.dialects.errors.classify import classify
 from byokd.dialects.framing.body import Body, ChooseReader, FrameReader, event_stream
 from byokd.dialects.framing.sse import BOM
@@ -350,10 +350,10 @@ class AnswerDecoder(ABC):
         """
         if not isinstance(holder, dict) or FAILURES.isdisjoint(holder):
             return
-        if error := holder.get("error"):
+        if holds_error(error := holder.get("error")):
             self._fail_as(chunk or {"error": error})
         for name in _UPSTREAM_REASONS:
-            if reason := as_text(holder.get(name)):
+            if reason := stated_reason(holder.get(name)):
                 self._upstream_reason = reason
                 if (fault := finish_fault(reason)) is not None:
                     self._fail(fault)

@@ -11,6 +11,8 @@ from functools import cache
 from typing import Final
 
 from byokd.dialects.base.call import Fault
+from byokd.dialects.base.json import as_text
+from byokd.protocol.base import Json
 from byokd.protocol.errors import Kind
 from byokd.protocol.events import FinishReason, UnifiedReason
 
@@ -18,6 +20,7 @@ _MARKS: Final = re.compile(r"[^a-z0-9]+")
 _PREFIX: Final = re.compile(r"^(?:response)?(?:finish|stop|done)reason")
 _PIECES: Final = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 _WORD_MAX_CHARS: Final = 128
+_MISSING: Final = frozenset({"", "null", "none", "nil", "undefined"})
 
 _SPELLINGS: Final[dict[UnifiedReason, str]] = {
     # `eos`: Together; `eos_token`: Hugging Face TGI; `end_turn`: xAI and Anthropic
@@ -36,10 +39,11 @@ _SPELLINGS: Final[dict[UnifiedReason, str]] = {
     # `sensitive`: GLM; `error_toxic`: Cohere v1; from `recitation` on: google-genai's types, 2026
     "contentFilter": """content_filter content_filtered content_filtering filtered safety refusal
         refused sensitive moderation moderated blocked content_policy content_policy_violation
-        policy_violation guardrail guardrail_intervened error_toxic recitation blocklist
+        policy_violation content_blocked blocked_content blacklist guardrail
+        guardrail_intervened error_toxic recitation blocklist
         prohibited_content spii model_armor image_safety image_prohibited_content
         image_recitation""",
-    "cancelled": "cancelled canceled",
+    "cancelled": "cancelled canceled cancel user_cancel user_cancelled user_canceled",  # Cohere v1
 }
 
 _FAULTS: Final[dict[str, Kind]] = {
@@ -58,6 +62,7 @@ _FAULT_PIECES: Final[dict[str, Kind]] = {
     "overloaded": "providerOverloaded",
     "overload": "providerOverloaded",
     "unavailable": "providerOverloaded",
+    "busy": "providerOverloaded",
     "timeout": "timeout",
     "malformed": "providerError",  # Gemini, Bedrock: the model wrote what cannot be read
     "error": "providerError",
@@ -94,6 +99,15 @@ def _unified() -> dict[str, UnifiedReason]:
 @cache
 def _exact_faults() -> dict[str, Kind]:
     return {_plain(word): kind for word, kind in _FAULTS.items()}
+
+
+def stated_reason(value: Json) -> str | None:
+    """Return the reason that a field states, or None: servers also write a missing one as a word.
+
+    DashScope's own format has `"null"` in every chunk before the last (its reference, 2025).
+    """
+    reason = as_text(value)
+    return None if reason is None or reason.strip().lower() in _MISSING else reason
 
 
 def unified_reason(native: str | None) -> UnifiedReason:

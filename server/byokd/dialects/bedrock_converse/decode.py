@@ -11,6 +11,7 @@ from byokd.catalog.quirks.bedrock_converse import BedrockConverseQuirks
 from byokd.core.http import HttpHead
 from byokd.dialects.base.call import Call, Fault
 from byokd.dialects.base.decoder import AnswerDecoder
+from byokd.dialects.base.finish import stated_reason
 from byokd.dialects.base.json import as_text
 from byokd.dialects.bedrock_converse.content import Content
 from byokd.dialects.bedrock_converse.usage import read_usage
@@ -83,7 +84,7 @@ class ConverseDecoder(AnswerDecoder):
             self._content.start(chunk)
         elif name == "messageStop":
             self._answered = self._ended = True
-            self._native_reason = as_text(chunk.get("stopReason"))
+            self._native_reason = stated_reason(chunk.get("stopReason"))
             self._check_failure(chunk)
         else:
             self._foreign(chunk)
@@ -95,7 +96,7 @@ class ConverseDecoder(AnswerDecoder):
             return
         message = output.get("message")
         self._content.whole(message.get("content") if isinstance(message, dict) else None)
-        self._native_reason = as_text(document.get("stopReason"))
+        self._native_reason = stated_reason(document.get("stopReason"))
         self._metadata(document)
         self._answered = self._native_reason is not None or not self._blocks.empty
         self._ended = True

@@ -9,11 +9,12 @@ from byokd.catalog.quirks.cohere_chat import CohereChatQuirks
 from byokd.core.http import HttpHead
 from byokd.dialects.base.call import Call, Fault, Reply
 from byokd.dialects.base.decoder import AnswerDecoder
-from byokd.dialects.base.finish import finish_fault
+from byokd.dialects.base.finish import finish_fault, stated_reason
 from byokd.dialects.base.json import as_text
 from byokd.dialects.cohere_chat.content import Content
 from byokd.dialects.cohere_chat.usage import read_billed, read_usage
 from byokd.dialects.cohere_chat.v1 import as_v2, is_v1
+from byokd.dialects.errors.body import holds_error
 from byokd.protocol.base import JsonObject
 from byokd.protocol.usage import Usage
 
@@ -69,10 +70,10 @@ class CohereDecoder(AnswerDecoder):
         """Read the finish reason, the usage and perhaps an error in `end`."""
         self._ended = True
         self._response_id = as_text(chunk.get("id")) or self._response_id
-        self._native_reason = as_text(end.get("finish_reason")) or self._native_reason
+        self._native_reason = stated_reason(end.get("finish_reason")) or self._native_reason
         self._store_usage(end.get("usage"), chunk)
         stated = finish_fault(self._native_reason)
-        if end.get("error") or stated is not None:
+        if holds_error(end.get("error")) or stated is not None:
             self._fail(self._failure(end, stated))
         self._check_failure(end)
 

@@ -34,10 +34,15 @@ _ID_NAMES: Final = (
 _WORD: Final = re.compile(r"[A-Za-z][\w.-]{0,127}")
 
 
+def holds_error(value: Json) -> bool:
+    """Tell whether a field holds an error; servers in Go write a missing one with empty fields."""
+    return any(value.values()) if isinstance(value, dict) else bool(value)
+
+
 def is_error(document: JsonObject) -> bool:
     """Gateways answer in their own form, whatever format was asked for."""
     if (
-        document.get("error")
+        holds_error(document.get("error"))
         or document.get("object") == "error"
         or document.get("type") == "error"
     ):

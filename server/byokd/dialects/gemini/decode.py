@@ -15,6 +15,7 @@ from byokd.dialects.framing.body import event_stream_or_array
 from byokd.dialects.gemini.grounding import Grounding
 from byokd.dialects.gemini.parts import Parts
 from byokd.dialects.gemini.usage import (
+    block_reason,
     counts_something,
     native_reason,
     notices,
@@ -27,7 +28,6 @@ from byokd.protocol.usage import Usage
 
 _NATIVE: Final = frozenset({"candidates", "usageMetadata", "modelVersion", "promptFeedback"})
 _RARE: Final = frozenset({"groundingMetadata", "citationMetadata", "finishMessage"})
-_NOT_BLOCKED: Final = frozenset({None, "BLOCK_REASON_UNSPECIFIED", "BLOCKED_REASON_UNSPECIFIED"})
 
 
 class GeminiDecoder(AnswerDecoder):
@@ -91,8 +91,8 @@ class GeminiDecoder(AnswerDecoder):
             self._end_message = as_text(candidate.get("finishMessage")) or self._end_message
 
     def _feedback(self, feedback: Json) -> None:
-        reason = as_text(feedback.get("blockReason")) if isinstance(feedback, dict) else None
-        if isinstance(feedback, dict) and reason not in _NOT_BLOCKED:
+        reason = block_reason(feedback.get("blockReason")) if isinstance(feedback, dict) else None
+        if isinstance(feedback, dict) and reason is not None:
             self._block_reason = reason
             self._answered = self._ended = True
             self._end_message = as_text(feedback.get("blockReasonMessage")) or self._end_message

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from byokd.catalog.quirks.gemini import GeminiQuirks
+from byokd.dialects.base.finish import stated_reason
 from byokd.dialects.base.json import as_index
 from byokd.dialects.base.usage import Counts, reported_count, token_count, usage_of
 from byokd.protocol.base import Json, JsonObject
@@ -51,8 +52,11 @@ def read_usage(raw: JsonObject, searches: int, quirks: GeminiQuirks) -> Usage | 
 
 # --- the finish reason ---------------------------------------------------------------------------
 
-_UNSPECIFIED: Final = "FINISH_REASON_UNSPECIFIED"
-_BY_NUMBER: Final = (_UNSPECIFIED, "STOP", "MAX_TOKENS", "SAFETY", "RECITATION", "OTHER")
+_NONE: Final = (
+    "FINISH_REASON_UNSPECIFIED", "BLOCK_REASON_UNSPECIFIED", "BLOCKED_REASON_UNSPECIFIED",
+)  # fmt: skip
+_BY_NUMBER: Final = (_NONE[0], "STOP", "MAX_TOKENS", "SAFETY", "RECITATION", "OTHER")
+_BLOCKS_BY_NUMBER: Final = (_NONE[1], "SAFETY", "OTHER", "BLOCKLIST", "PROHIBITED_CONTENT")
 
 
 def native_reason(value: Json) -> str | None:
@@ -61,9 +65,18 @@ def native_reason(value: Json) -> str | None:
     Proxies that write enums as numbers send its number (Vertex AI's `enum-encoding=int`, recorded
     2025); from 6 on, Google's two APIs differ.
     """
+    return _named(value, _BY_NUMBER)
+
+
+def block_reason(value: Json) -> str | None:
+    """Return why a prompt was refused, or None if it was not."""
+    return _named(value, _BLOCKS_BY_NUMBER)
+
+
+def _named(value: Json, by_number: tuple[str, ...]) -> str | None:
     if (number := as_index(value)) is not None:
-        value = _BY_NUMBER[number] if 0 <= number < len(_BY_NUMBER) else str(number)
-    return value if isinstance(value, str) and value not in {"", _UNSPECIFIED} else None
+        value = by_number[number] if 0 <= number < len(by_number) else str(number)
+    return stated_reason(value) if value not in _NONE else None
 
 
 def notices(blocked: str | None, native: str | None, explanation: str | None) -> tuple[Warn, ...]:

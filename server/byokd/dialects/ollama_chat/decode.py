@@ -9,6 +9,7 @@ from byokd.catalog.quirks.ollama_chat import OllamaChatQuirks
 from byokd.core.http import HttpHead
 from byokd.dialects.base.call import Call, Reply
 from byokd.dialects.base.decoder import AnswerDecoder
+from byokd.dialects.base.finish import stated_reason
 from byokd.dialects.base.json import as_json_text, as_objects, as_text
 from byokd.dialects.base.usage import Counts, read_cost, reported_count, usage_of
 from byokd.dialects.framing.body import json_lines
@@ -42,6 +43,8 @@ class OllamaDecoder(AnswerDecoder):
             self._foreign(chunk)
         if chunk.get("done") is True:
             self._end(chunk)
+        elif "done" not in chunk and self._answered and not self._call.params.stream:
+            self._ended = True  # a document that holds a message is whole when it parses
 
     def _message(self, message: JsonObject) -> None:
         thought, text = message.get("thinking"), message.get("content")
@@ -63,7 +66,7 @@ class OllamaDecoder(AnswerDecoder):
 
     def _end(self, chunk: JsonObject) -> None:
         self._answered = self._ended = self._done = True
-        self._native_reason = as_text(chunk.get("done_reason"))
+        self._native_reason = stated_reason(chunk.get("done_reason"))
         self._check_failure(chunk)
         self._model = as_text(chunk.get("model"))
         counts: JsonObject = {

@@ -8,8 +8,10 @@ from byokd.catalog.quirks.openai_chat import OpenAIChatQuirks
 from byokd.core.http import HttpHead
 from byokd.dialects.base.call import Call
 from byokd.dialects.base.decoder import FAILURES, AnswerDecoder
+from byokd.dialects.base.finish import stated_reason
 from byokd.dialects.base.json import as_index, as_text
 from byokd.dialects.base.openai_family import read_usage
+from byokd.dialects.errors.body import holds_error
 from byokd.dialects.openai_chat.delta import Delta
 from byokd.protocol.base import Json, JsonObject
 from byokd.protocol.usage import Usage
@@ -19,6 +21,9 @@ _RARE: Final = frozenset(
 )
 _BESIDE_DELTA: Final = FAILURES | {"usage", "message"}
 _NATIVE: Final = frozenset({"choices", "response", "tool_calls"})
+_WRAPPERS: Final = ("provider", "result", "data", "output")
+"""Fields that hold a whole answer: OpenRouter (once), Cloudflare, gateways with a `code` beside it,
+DashScope's own format, whose usage is beside it."""
 
 
 class ChatDecoder(AnswerDecoder):
@@ -46,7 +51,7 @@ class ChatDecoder(AnswerDecoder):
             if reason := choice.get("finish_reason"):
                 if isinstance(reason, dict):
                     reason = reason.get("type")  # SGLang's native form, passed on by routers
-                self._native_reason = as_text(reason) or self._native_reason
+                self._native_reason = stated_reason(reason) or self._native_reason
                 self._ended = self._native_reason is not None
             self._delta.choice(choice)
             delta = choice.get("delta")
@@ -58,11 +63,11 @@ class ChatDecoder(AnswerDecoder):
             self._rare(chunk)
 
     def _document(self, document: JsonObject) -> None:
-        # OpenRouter has wrapped an answer in `provider`; Cloudflare's own envelope is `result`.
-        for wrapper in ("provider", "result"):
+        for wrapper in _WRAPPERS:
             nested = document.get(wrapper)
             if isinstance(nested, dict) and not _NATIVE.isdisjoint(nested):
-                document = nested
+                beside = {"usage": document["usage"]} if document.get("usage") else {}
+                document = beside | nested
         self._event(document, "")
         choice = self._choice(document.get("choices"))
         native = "response" in document or "tool_calls" in document
@@ -97,16 +102,16 @@ class ChatDecoder(AnswerDecoder):
     def _rare(self, chunk: JsonObject) -> None:
         groq = chunk.get("x_groq")
         if isinstance(groq, dict):
-            if groq.get("error"):
+            if holds_error(groq.get("error")):
                 self._fail_as(chunk)
             if not chunk.get("usage"):
                 self._store_usage(groq.get("usage"), chunk)
         self._delta.sources(chunk)
-        if chunk.get("error"):
+        if holds_error(chunk.get("error")):
             self._fail_as(chunk)
 
     def _rare_choice(self, choice: JsonObject, chunk: JsonObject) -> None:
-        if chunk.get("error"):
+        if holds_error(chunk.get("error")):
             self._fail_as(chunk)  # it says more than a finish reason
         self._check_failure(choice, chunk=chunk)
         self._check_failure(choice.get("message"))

@@ -63,9 +63,10 @@ class Delta:
         self._annotated: set[str | None] = set()
 
     def choice(self, choice: JsonObject) -> None:
-        """Read a choice: its delta, or what its message has beyond all deltas.
+        """Read a choice: its delta, and what its message has beyond all deltas.
 
-        Perplexity's streams have both, and the message repeats what came so far (recorded 2025).
+        Perplexity's streams have both, and the message repeats what came so far (recorded 2025). So
+        beside a delta with content it is only read at the end.
         """
         delta = choice.get("delta")
         if isinstance(delta, dict):
@@ -76,14 +77,19 @@ class Delta:
                 and (len(delta) == 1 or (len(delta) == 2 and "role" in delta))  # noqa: PLR2004
             ):
                 self._text(content)
-                return
-            before = len(self._blocks.events)
-            self._fields(delta)
-            if len(self._blocks.events) > before:
+                if "message" not in choice:
+                    return
+                has_content = True
+            else:
+                before = len(self._blocks.events)
+                self._fields(delta)
+                has_content = len(self._blocks.events) > before
+            if has_content and not choice.get("finish_reason"):
                 return
         if isinstance(message := choice.get("message"), dict):
             self._message(message)
-        elif delta is None and (text := as_text(choice.get("text"))):
+        whole = not message or self._blocks.empty
+        if delta is None and whole and (text := as_text(choice.get("text"))):
             self._text(text)  # a gateway that answers in the older format of completions
 
     def _message(self, message: JsonObject) -> None:

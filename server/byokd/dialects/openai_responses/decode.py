@@ -9,7 +9,7 @@ from byokd.catalog.quirks.openai_responses import OpenAIResponsesQuirks
 from byokd.core.http import HttpHead
 from byokd.dialects.base.call import Call, Fault, Reply
 from byokd.dialects.base.decoder import AnswerDecoder
-from byokd.dialects.base.finish import finish_fault
+from byokd.dialects.base.finish import finish_fault, stated_reason
 from byokd.dialects.base.json import as_objects, as_text
 from byokd.dialects.errors.body import is_error
 from byokd.dialects.openai_responses.items import Items
@@ -19,7 +19,7 @@ from byokd.protocol.base import Json, JsonObject
 from byokd.protocol.events import FinishReason, Warn
 from byokd.protocol.usage import Usage
 
-_ENDS: Final = frozenset({"completed", "incomplete", "failed", "cancelled"})
+_ENDS: Final = frozenset({"completed", "incomplete", "failed", "cancelled", "done"})
 
 _OF_THE_MODEL: Final = frozenset({"message", "reasoning", "function_call", "custom_tool_call"})
 
@@ -87,10 +87,10 @@ class ResponsesDecoder(AnswerDecoder):
         `status` is from the type of the event `chunk`, for a response without its own.
         """
         self._ended = self._done = True
-        self._native_reason = as_text(response.get("status")) or status
+        self._native_reason = stated_reason(response.get("status")) or status
         self._details = response.get("incomplete_details")
         if self._fault is None:
-            self._items.all(response.get("output"))
+            self._items.all(response.get("output") or response.get("output_text"))
         self._check_failure(response, chunk=chunk)
         for item in as_objects(response.get("output")):
             self._check_item(item)
@@ -105,6 +105,11 @@ class ResponsesDecoder(AnswerDecoder):
             self._check_failure(item)
             if item.get("status") == "failed":
                 self._fail(_FAILED)
+
+    def _marker(self) -> None:
+        """End the answer if all its items came whole: gateways leave the last event out."""
+        self._ended = self._ended or self._items.all_done
+        super()._marker()
 
     # --- the end ----------------------------------------------------------------------------------
 
@@ -147,6 +152,8 @@ _READERS: Final = {
     "response.reasoning.done": Items.reasoning_end,
     "response.function_call_arguments.done": Items.arguments_end,
     "response.custom_tool_call_input.done": Items.free_text_end,
+    "response.content_part.done": Items.part_end,
+    "response.reasoning_summary_part.done": Items.part_end,
     "response.output_text.annotation.added": Items.annotation,
     "response.output_item.added": Items.added,
     "response.output_item.done": Items.finished,

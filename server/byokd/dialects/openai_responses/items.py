@@ -8,6 +8,7 @@ matched by what they hold where their places differ.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
@@ -46,6 +47,14 @@ _CHANNELS: Final = {
     "reasoning": (("content", "text", "raw"), ("summary", "text", "summary")),
 }
 """The texts of an item by its kind: their list, their field, and their channel."""
+
+_PARTS: Final = (
+    ("message", {"output_text", "text"}, "text", "content_index"),
+    ("message", {"refusal"}, "refusal", "content_index"),
+    ("reasoning", {"reasoning_text"}, "raw", "content_index"),
+    ("reasoning", {"summary_text"}, "summary", "summary_index"),
+)
+"""The kinds of items, types of their parts, channels and indexes of the ends of parts."""
 
 _Index: TypeAlias = int | str | None
 """The `output_index` of an item, or its id if the server sends no indexes."""
@@ -130,6 +139,11 @@ class Items:
         self._by_id: dict[tuple[str, str], _Item] = {}
 
     @property
+    def all_done(self) -> bool:
+        """Whether there are items, and all of them came whole."""
+        return bool(self._items) and all(item.done for item in self._items)
+
+    @property
     def calls_wait(self) -> bool:
         """Whether there are calls for the client to run."""
         waits = False
@@ -200,15 +214,26 @@ class Items:
     def _text_end(self, event: JsonObject, kind: str, channel: str, index: str) -> None:
         whole = event.get("refusal" if channel == "refusal" else "text")
         if isinstance(whole, str) and whole:
-            item = self._at(event, kind)
+            item = self._ending(event, kind, lambda item: _is_begun(item, channel, whole))
             if not item.done:
                 self._end_text(item, (channel, _number(event, index)), whole)
 
     def _arguments_end(self, event: JsonObject, kind: str) -> None:
         if event.get("arguments") or event.get("input"):
-            item = self._at(event, kind)
+            fields = event | {"type": kind}
+            whole = _arguments(fields)
+            item = self._ending(event, kind, lambda item: whole.startswith("".join(_pieces(item))))
             if item.call is not None and not item.done:
-                self._complete_call(item.call, event | {"type": kind})
+                self._complete_call(item.call, fields)
+
+    def part_end(self, event: JsonObject) -> None:
+        """Read the end of a part, which repeats its text."""
+        part = event.get("part")
+        if not isinstance(part, dict):
+            return
+        for kind, part_types, channel, index in _PARTS:
+            if part.get("type") in part_types:
+                self._text_end(event | part, kind, channel, index)
 
     def annotation(self, event: JsonObject) -> None:
         item, index = self._at(event, "message"), _number(event, "content_index")
@@ -247,8 +272,11 @@ class Items:
     def all(self, output: Json) -> None:
         """Read all items at the end.
 
-        They are matched to the stream's by id or content, else by their order within a kind.
+        They are matched to the stream's by id or content, else by their order within a kind. A text
+        stands for one message with it.
         """
+        if isinstance(output, str):
+            output = [{"type": "message", "content": output}]
         unseen: dict[str, list[_Item]] = {}
         for item in self._items:
             unseen.setdefault(item.kind, []).append(item)
@@ -258,8 +286,8 @@ class Items:
                 item = _take(seen, fields) if seen else self._begin(fields, f"end {index}")
                 self._complete(item, fields)
 
-    def _at(self, event: JsonObject, kind: str) -> _Item:
-        """Return the item of a delta; begin it if no event did."""
+    def _placed(self, event: JsonObject, kind: str) -> _Item | None:
+        """Return the item at the place of an event, or with its id."""
         index, item_id = _index(event), event.get("item_id")
         item = self._by_key.get((kind, index))
         if item is not None and (item_id is None or item.item_id == item_id):
@@ -267,13 +295,24 @@ class Items:
         named = self._by_id.get((kind, item_id)) if isinstance(item_id, str) else None
         if named is not None and not named.done:
             return named
-        if item is not None:
+        return item
+
+    def _ending(self, event: JsonObject, kind: str, is_begun: Callable[[_Item], bool]) -> _Item:
+        """Return the item whose end an event states, perhaps at another place."""
+        if (item := self._placed(event, kind)) is not None:
+            return item
+        waiting = [item for item in self._items[-_NEAR:] if item.kind == kind and not item.done]
+        return next(filter(is_begun, waiting), None) or self._at(event, kind)
+
+    def _at(self, event: JsonObject, kind: str) -> _Item:
+        """Return the item of a delta; begin it if no event did."""
+        if (item := self._placed(event, kind)) is not None:
             return item
         if kind in {_CALL, _CUSTOM}:  # a call that began at another place, and has no arguments yet
             for waiting in reversed(self._items[-_NEAR:]):
                 if waiting.kind == kind and not waiting.done and not _pieces(waiting):
                     return waiting
-        return self._begin({"type": kind, "id": item_id}, index)
+        return self._begin({"type": kind, "id": event.get("item_id")}, _index(event))
 
     def _begin(self, fields: JsonObject, index: _Index) -> _Item:
         kind, item_id = _kind(fields), as_text(fields.get("id"))
@@ -451,6 +490,14 @@ class Items:
         self._blocks.citation(Source(url=url, title=title, document=document), span)
 
 
+def _is_begun(item: _Item, channel: str, whole: str) -> bool:
+    """Tell whether an item has the beginning of a whole text, whose end was not stated yet."""
+    return any(
+        key[0] == channel and key not in item.ended and whole.startswith("".join(pieces))
+        for key, pieces in item.texts.items()
+    )
+
+
 def _begun(item: _Item, key: _Key, whole: str) -> _Key | None:
     """Return the place at which a whole text was streamed, or None.
 
@@ -494,6 +541,9 @@ def _pieces(item: _Item) -> list[str]:
 
 
 def _parts(value: Json) -> list[tuple[int, JsonObject]]:
+    """Return the objects of a list with their indexes; servers write one text without a list."""
+    if isinstance(value, str):
+        return [(0, {"text": value})]
     listed = enumerate(value if isinstance(value, list) else ())
     return [(index, part) for index, part in listed if isinstance(part, dict)]
 
