@@ -96,6 +96,26 @@ def test_frames_count_what_one_frame_with_all_of_it_counts(
     assert (usage.input_fresh, usage.partial) == (expected.input_fresh, expected.partial)
 
 
+_SPELLINGS: list[tuple[str, Json]] = [
+    ("openai_chat", {"promptTokens": 40, "completionTokens": 9, "totalTokens": 49}),
+    ("openai_chat", {"inputTokens": 40, "outputTokens": 9}),
+    ("openai_responses", {"inputTokens": 40, "outputTokens": 9, "totalTokens": 49}),
+    ("cohere_chat", {"input_tokens": 40, "output_tokens": 9}),
+    ("cohere_chat", {"tokens": {}, "billed_units": {"input_tokens": 40, "output_tokens": 9}}),
+    ("cohere_chat", {"tokens": {"input_tokens": None}, "input_tokens": 40, "output_tokens": 9}),
+]
+
+
+@pytest.mark.parametrize(("dialect", "usage"), _SPELLINGS, ids=str)
+def test_counts_of_gateways_are_read(dialect: str, usage: Json) -> None:
+    fmt = FORMATS[dialect]
+    body = fmt.frames([fmt.text("a"), _FRAMES[dialect](usage), *fmt.end])
+    read = chunking.run(fmt.decoder(), [body])[1].usage
+    assert read is not None
+    assert buckets(read) == [40, 0, 0, 9, 0]
+    assert not read.partial
+
+
 @pytest.mark.parametrize("dialect", _FRAMES)
 @pytest.mark.parametrize("write", [str, float], ids=["text", "float"])
 def test_count_may_be_text_or_a_float(dialect: str, write: Callable[[int], Any]) -> None:

@@ -188,8 +188,9 @@ def _is_strict(schema: Json) -> bool:
 
 # --- usage --------------------------------------------------------------------------------------
 
-_INPUT: Final = ("/prompt_tokens", "/input_tokens")
-_OUTPUT: Final = ("/completion_tokens", "/output_tokens")
+_INPUT: Final = ("/prompt_tokens", "/input_tokens", "/promptTokens", "/inputTokens")
+_OUTPUT: Final = ("/completion_tokens", "/output_tokens", "/completionTokens", "/outputTokens")
+"""The later names are those of gateways in JavaScript (AI SDK, 2024-2026)."""
 _CACHE_READ: Final = (
     "/prompt_tokens_details/cached_tokens",
     "/prompt_token_details/cached_tokens",  # Mistral's own misspelling
@@ -237,7 +238,7 @@ def read_usage(
             show it.
     """
     prompt, completion = _first_reported(raw, _INPUT), _first_reported(raw, _OUTPUT)
-    total = token_count(raw.get("total_tokens"))
+    total = token_count(raw.get("total_tokens")) or token_count(raw.get("totalTokens"))
     counts = Counts(
         prompt=prompt,
         completion=completion,

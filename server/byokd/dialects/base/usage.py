@@ -37,9 +37,11 @@ def reported_count(value: Json) -> int | None:
 
 _PROMPTS: Final = (
     "prompt_tokens", "input_tokens", "inputTokens", "promptTokenCount", "prompt_eval_count",
+    "promptTokens",
 )  # fmt: skip
 _ANSWERS: Final = (
     "completion_tokens", "output_tokens", "outputTokens", "candidatesTokenCount", "eval_count",
+    "completionTokens",
 )  # fmt: skip
 _NEVER_LESS: Final = frozenset({*_PROMPTS, *_ANSWERS})
 _TOTALS: Final = ("total_tokens", "totalTokens", "totalTokenCount")
