@@ -279,6 +279,8 @@ _DECLARED: list[tuple[Json, list[str], bool, bool]] = [
     ({"toolConfig": {"tools": [{"systemTool": {"name": "nova"}}]}}, [], False, True),
     ({"plugins": [{"id": "web"}]}, [], False, True),
     ({"mcp_servers": []}, [], False, False),
+    ({"web_search_options": {}}, [], False, True),
+    ({"web_search_options": None, "enable_search": False}, [], False, False),
     ({"functions": [{"name": "f"}]}, ["f"], True, False),
     ({"tools": [{"type": "namespace", "name": "n", "tools": [{"type": "function", "name": "f"}]},
                 {"type": "tool_search"}]}, ["f"], True, True),

@@ -31,7 +31,9 @@ _PROVIDER_FIELDS: Final = frozenset(
     }
 )  # fmt: skip
 """Fields beside `tools` that let the provider run tools: xAI, OpenAI, Perplexity, DashScope,
-OpenRouter, Anthropic, Mistral (2026-11)."""
+OpenRouter, Anthropic, Mistral (2026-11). An empty object is enough (`web_search_options`)."""
+
+_OFF: Final[tuple[Json, ...]] = (None, False, 0, "", [])
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +75,7 @@ class DeclaredTools:
             by_client=bool(declared or raw),
             by_provider=provider_runs
             or any(map(_has_provider_tool, entries))
-            or any(options.get(name) for name in _PROVIDER_FIELDS),
+            or any(options.get(name) not in _OFF for name in _PROVIDER_FIELDS),
         )
 
     def client_name(self, name: str) -> str:
