@@ -132,8 +132,6 @@ export class Supervisor {
         await this.#wait(error, this.#options);
         if (this.#stop.signal.aborted) return undefined;
       }
-      this.#isRequested = false;
-      this.#wake = new AbortController();
       if (this.#state.type !== "restarting") this.#set({ type: "restarting", crashes: 0, delayMs: 0, error });
       try {
         const session = await this.#start(this.#stop.signal);
@@ -141,6 +139,9 @@ export class Supervisor {
         await session.close();
       } catch (reason) {
         error = reason instanceof Error ? reason : new Error(String(reason));
+      } finally {
+        this.#isRequested = false; // also what was requested during the start
+        this.#wake = new AbortController();
       }
     }
   }

@@ -161,6 +161,18 @@ test("restart replaces a daemon that runs and does not count as a crash", async 
   assert.notEqual(await pidOf(client), first);
 });
 
+test("a restart that is requested twice starts one daemon, and the next crash counts", async (t) => {
+  const client = await supervised(t, { restart: { ...AT_ONCE, maxCrashes: 1 } });
+  const restarting = next(client, "restarting");
+  const first = client.restart();
+  await restarting;
+  const second = client.restart();
+  await Promise.all([first, second]);
+  const failed = next(client, "failed");
+  await crash(client);
+  assert.equal((await failed).error.crashes, 1);
+});
+
 test("without `restart` the end of the daemon is the end of the client", async (t) => {
   const client = await supervised(t, { restart: false });
   await crash(client);
