@@ -50,10 +50,12 @@ _NOBODY: list[tuple[str, int, dict[str, str], str]] = [
 ]
 
 
-def _read(provider: str, status: int, headers: dict[str, str], body: Any, **more: bool) -> str:
+def _read(
+    provider: str, status: int, headers: dict[str, str], body: Any, *, in_stream: bool = False
+) -> str:
     raw = body.encode() if isinstance(body, str) else json.dumps(body).encode()
     head = HttpHead(status, Headers(headers.items()))
-    return classify(load()[provider], head, raw, **more).health
+    return classify(load()[provider], head, raw, in_stream=in_stream).health
 
 
 def test_rejections_are_classified_apart() -> None:

@@ -19,6 +19,7 @@ RuleName: TypeAlias = Literal[
     "later_system_as_user",
     "system_merged",
     "system_as_user",
+    "unsent_turns",
     "some_turn",
     "begin_with_user",
     "end_with_user",

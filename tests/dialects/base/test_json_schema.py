@@ -26,7 +26,7 @@ _CASES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
             "A": _object({"b": {"$ref": "#/definitions/B"}}),
             "B": _object({"a": {"$ref": "#/definitions/A"}}),
         }},
-        {"$ref": "#/$defs/A", "$defs": {
+        _object({"b": {"$ref": "#/$defs/B"}}) | {"$defs": {
             "A": _object({"b": {"$ref": "#/$defs/B"}}),
             "B": _object({"a": {"$ref": "#/$defs/A"}}),
         }},
@@ -59,8 +59,8 @@ _CASES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
                 **{"$defs": {"X": _TEXT}}),
     ),
     "a name with a slash": (
-        {"$ref": "#/definitions/a~1b", "definitions": {"a/b": _TEXT}},
-        {"$ref": "#/$defs/a~1b", "$defs": {"a/b": _TEXT}},
+        {"items": {"$ref": "#/definitions/a~1b"}, "definitions": {"a/b": _TEXT}},
+        {"items": {"$ref": "#/$defs/a~1b"}, "$defs": {"a/b": _TEXT}},
     ),
     "an anchor and an id": (
         {"anyOf": [{"$ref": "#here"}, {"$ref": "urn:x"}],

@@ -540,7 +540,10 @@ async def test_json_schema_becomes_json_and_then_an_instruction() -> None:
         return _error(400, f"'response_format' of type '{sent['type']}' is not supported")
 
     chat, transport, _ = engine(serve)
-    wanted = {"type": "json", "schema": {"type": "object", "title": "Answer to all"}}
+    wanted = {
+        "type": "json",
+        "schema": {"type": "object", "properties": {}, "title": "Answer to all"},
+    }
     for attempts in (3, 1):
         _, result = await ask(chat, responseFormat=wanted)
         assert result.route.attempts == attempts

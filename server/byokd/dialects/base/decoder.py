@@ -272,7 +272,7 @@ class AnswerDecoder(ABC):
         """Read what the body's end completes; return False if the body was cut off."""
         reader = self._body.reader
         if self._body.failed:
-            self._fail(classify(self._call.provider, self._head, self._body.take()))
+            self._fail(self._classified(self._body.take(), in_stream=False))
             return True
         if reader is None:
             return self._whole_body(self._body.take())
@@ -363,8 +363,17 @@ class AnswerDecoder(ABC):
         if is_error(chunk):
             self._fail_as(chunk)
 
-    def _classified(self, error: bytes) -> Fault:
-        return classify(self._call.provider, self._head, error, in_stream=True)
+    def _classified(
+        self, error: bytes, head: HttpHead | None = None, *, in_stream: bool = True
+    ) -> Fault:
+        """Classify an error; with another `head` where it was read from there."""
+        return classify(
+            self._call.provider,
+            head or self._head,
+            error,
+            in_stream=in_stream,
+            messages=self._call.params.messages,
+        )
 
     def _classified_document(self, error: JsonObject) -> Fault:
         return self._classified(to_json(error, inf_nan_mode="null"))

@@ -31,7 +31,7 @@ class Draft:
     """A call that is being encoded; `warnings` collects the changes to what the client sent."""
 
     call: Call  # after the rules
-    client_params: SendParams  # before the rules
+    client_params: SendParams  # before the rules, with the schema of the answer after them
     owner: StateOwner  # whose `providerState` the provider can read
     quirks: Quirks
     warnings: Warnings
@@ -53,7 +53,9 @@ def start_draft(
     warnings = Warnings(strict=call.params.strict)
     stream = call.params.stream or quirks.always_stream
     ruled = apply_rules(rules, call, owner, quirks, warnings)
-    return Draft(ruled, call.params, owner, quirks, warnings, stream)
+    answer = {"response_format": ruled.params.response_format}
+    client_params = call.params if ruled is call else call.params.model_copy(update=answer)
+    return Draft(ruled, client_params, owner, quirks, warnings, stream)
 
 
 def finish_request(

@@ -39,6 +39,7 @@ def portable_schema(schema: JsonObject) -> JsonObject:
       Moonshot refuse `#/definitions/…` and `#/properties/…`; agent-infra/sandbox#83,
       CommandCodeAI/command-code#594, 2026-07). One that leads nowhere allows
       any object.
+    - A reference at the top is replaced by its target (OpenAI and Bedrock demand an object there).
     - An array has `items` (OpenAI: "array schema missing items"), one schema and no list.
     - `exclusiveMinimum` is a number (Anthropic refuses draft 4's true; Dokploy/mcp#74, 2026-08).
     - `required` names only properties that are there (Google, Moonshot; MoonshotAI/kimi-code#1610).
@@ -79,6 +80,17 @@ def resolve_pointer(root: JsonObject, reference: str) -> Json:
     return target
 
 
+def without_reference(root: JsonObject) -> JsonObject:
+    """Return a schema whose top is no reference but what it leads to."""
+    seen: set[str] = set()
+    while isinstance(reference := root.get("$ref"), str) and reference not in seen:
+        seen.add(reference)
+        target = resolve_pointer(root, reference)
+        own = {name: value for name, value in root.items() if name != "$ref"}
+        root = (target if isinstance(target, dict) and target is not root else {}) | own
+    return root
+
+
 def _with_id(node: Json, reference: str, depth: int) -> Iterator[JsonObject]:
     """Yield the schemas with this `$id` or `$anchor`."""
     if depth > JSON_MAX_DEPTH:
@@ -96,7 +108,7 @@ def _with_id(node: Json, reference: str, depth: int) -> Iterator[JsonObject]:
 
 class _Portable:
     def __init__(self, root: JsonObject) -> None:
-        self._root = root
+        self._root = without_reference(root)
         self._names: dict[str, str] = {}  # name in `$defs` by the reference that leads to it
         self._defs: JsonObject = {}
 

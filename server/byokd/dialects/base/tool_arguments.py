@@ -9,10 +9,8 @@ from byokd.protocol.parts import ToolCallPart
 
 
 def arguments_text(part: ToolCallPart) -> str:
-    """Return JSON text; arguments that were no JSON become an object that holds their text."""
-    if part.parse_error is not None:
-        return to_json({"unreadable": part.raw_arguments or ""}).decode()
-    return "{}" if part.arguments is None else to_json(part.arguments).decode()
+    """Return the JSON text of an object: templates read no other value (vLLM, llama.cpp: 500)."""
+    return to_json(arguments_object(part)).decode()
 
 
 def arguments_object(part: ToolCallPart) -> JsonObject:

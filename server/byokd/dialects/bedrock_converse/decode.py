@@ -15,7 +15,6 @@ from byokd.dialects.base.finish import stated_reason
 from byokd.dialects.base.json import as_text
 from byokd.dialects.bedrock_converse.content import Content
 from byokd.dialects.bedrock_converse.usage import read_usage
-from byokd.dialects.errors.classify import classify
 from byokd.dialects.framing.body import Frame, FrameReader
 from byokd.dialects.framing.eventstream import EventStreamReader, HeaderValue
 from byokd.protocol.base import Json, JsonObject
@@ -114,15 +113,16 @@ class ConverseDecoder(AnswerDecoder):
         shown: Json = {key: value for key, value in chunk.items() if key != _PADDING}
         return {name: shown} if name else shown
 
-    def _classified(self, error: bytes) -> Fault:
+    def _classified(
+        self, error: bytes, head: HttpHead | None = None, *, in_stream: bool = True
+    ) -> Fault:
         """Classify an exception like a failed status with the name in a header."""
         reader = self._body.reader
         name = reader.exception if isinstance(reader, ConverseReader) else None
-        if name is None:
-            return super()._classified(error)
-        headers = self._head.headers.with_pair("x-amzn-errortype", name)
-        head = HttpHead(self._head.status, headers)
-        return classify(self._call.provider, head, error, in_stream=True)
+        if name is not None:
+            headers = self._head.headers.with_pair("x-amzn-errortype", name)
+            head = HttpHead(self._head.status, headers)
+        return super()._classified(error, head, in_stream=in_stream)
 
     def _read_usage(self, raw: JsonObject) -> Usage | None:
         return read_usage(raw, self._quirks)

@@ -12,7 +12,7 @@ from byokd.dialects.base.params import (
     nearest_value,
     optional,
 )
-from byokd.dialects.base.response_format import json_instruction
+from byokd.dialects.base.response_format import json_instruction, warn_schema_as_instruction
 from byokd.dialects.base.tool_schema import function_tools
 from byokd.dialects.base.warnings import Warnings
 from byokd.protocol.base import Json, JsonObject
@@ -49,7 +49,8 @@ def write_params(
     body |= _thinking(params, quirks, warnings)
     if form and params.response_format is not None and quirks.response_format != "none":
         kind: JsonObject = {"type": "json_object"}
-        body["response_format"] = kind | optional("json_schema", params.response_format.schema_)
+        schema = params.response_format.schema_ if _takes_schema(quirks) else None
+        body["response_format"] = kind | optional("json_schema", schema)
     drop_unsupported(body, quirks.unsupported, _CLIENT_NAMES, warnings)
     return body
 
@@ -67,6 +68,9 @@ def format_instruction(
     if quirks.response_format == "none":
         warnings.dropped("responseFormat", "this model has no setting for json answers")
         return None
+    if not instruct and params.response_format.schema_ is not None and not _takes_schema(quirks):
+        warn_schema_as_instruction(warnings)
+        return json_instruction(params, "json_object")
     if not instruct:
         # The schema is sent in `response_format`.
         answer_format = params.response_format.model_copy(update={"schema_": None})
@@ -76,6 +80,10 @@ def format_instruction(
         "responseFormat", "with tools or documents the format is sent as an instruction"
     )
     return json_instruction(params, "json_object")
+
+
+def _takes_schema(quirks: CohereChatQuirks) -> bool:
+    return quirks.response_format == "json_schema"
 
 
 # --- tools ----------------------------------------------------------------------------------------

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
+from dataclasses import replace
 from fnmatch import fnmatchcase
 from functools import cache
 from http import HTTPStatus
@@ -16,10 +18,12 @@ from byokd.dialects.base.call import Fault
 from byokd.dialects.base.json_pointer import at_pointer
 from byokd.dialects.errors.body import ErrorBody, read_error_body
 from byokd.dialects.errors.context_length import ContextError, read_context_error
+from byokd.dialects.errors.quotes import texts_of, without_quotes
 from byokd.dialects.errors.rejected_params import read_refusals
 from byokd.dialects.errors.retry_after import answered_ms, retry_after_ms
 from byokd.protocol.base import Json
 from byokd.protocol.errors import BY_KIND, Kind
+from byokd.protocol.parts import Message
 
 _REQUEST_ID: Final = re.compile(r"(?:Root=)?[A-Za-z0-9_-]{1,128}")
 _REQUEST_ID_HEADERS: Final = (
@@ -115,13 +119,22 @@ _SIGN_IN_PAGE: Final = (
 _NO_SUCH_ADDRESS: Final = "there is nothing at this address of {name}: check the base URL"
 
 
-def classify(provider: Provider, head: HttpHead, body: bytes, *, in_stream: bool = False) -> Fault:
+def classify(
+    provider: Provider,
+    head: HttpHead,
+    body: bytes,
+    *,
+    in_stream: bool = False,
+    messages: Iterable[Message] = (),
+) -> Fault:
     """Return what an error means, by who answered, the record's rows, the general rows, the status.
 
     `body` may be the frame that holds the error. One `in_stream` came inside an answer with a good
-    status: it never counts against the key, which was accepted.
+    status: it never counts against the key, which was accepted. What the error quotes of the
+    conversation's `messages` is shown, and decides nothing.
     """
-    error = read_error_body(head, body)
+    whole = read_error_body(head, body)
+    error = replace(whole, message=without_quotes(whole.message, texts_of(messages)))
     inside = in_stream or head.status in range(200, 300)
     status = (error.status or head.status) if inside else head.status
     foreign = _is_foreign(head, error)
@@ -149,7 +162,7 @@ def classify(provider: Provider, head: HttpHead, body: bytes, *, in_stream: bool
         http_status=head.status,
         provider_code=clean_text(error.code, 128) if error.code else None,
         provider_type=clean_text(error.type, 128) if error.type else None,
-        provider_message=clean_text(error.message) or None,
+        provider_message=clean_text(whole.message) or None,
         provider_request_id=_request_id(head, error),
         provider_time_ms=time_ms,
         refusals=()

@@ -5,7 +5,7 @@ Fixes of the call (rule, quirk, cap, surface, stream) apply before encoding, the
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 
@@ -15,7 +15,6 @@ from byokd.catalog.rules import RuleName
 from byokd.catalog.surfaces import choose_surface, dialects, reads_quirk, serves, with_quirk
 from byokd.core.limits import ANSWER_MIN_TOKENS
 from byokd.dialects.base.call import Call, Encoded, Refusal
-from byokd.dialects.base.tool_results import result_parts
 from byokd.dialects.base.warnings import Warnings
 from byokd.dialects.base.wire_names import ADDED_BY_DIALECTS
 from byokd.dialects.errors.optional_fields import (
@@ -28,10 +27,10 @@ from byokd.dialects.errors.optional_fields import (
     accepted_effort,
     forces_tool,
 )
+from byokd.dialects.errors.quotes import texts_of
 from byokd.protocol.base import Json, JsonObject
 from byokd.protocol.chat import SendParams
 from byokd.protocol.events import Warn
-from byokd.protocol.parts import Part, TextPart, ToolResultPart
 
 _STREAMED: Final = b"true"
 
@@ -137,16 +136,8 @@ def _own_words(call: Call, refusals: Sequence[Refusal]) -> Sequence[Refusal]:
     """Leave out what the error only repeats from the conversation, such as a prompt it quotes."""
     if not any(refusal.words for refusal in refusals):
         return refusals
-    talk = "\n".join(_texts(part for m in call.params.messages for part in m.parts())).lower()
+    talk = "\n".join(texts_of(call.params.messages)).lower()
     return [refusal for refusal in refusals if not refusal.words or refusal.words not in talk]
-
-
-def _texts(parts: Iterable[Part]) -> Iterator[str]:
-    for part in parts:
-        if isinstance(part, TextPart):
-            yield part.text
-        elif isinstance(part, ToolResultPart):
-            yield from _texts(result_parts(part))
 
 
 def _steps(

@@ -11,7 +11,7 @@ from byokd.dialects.base.params import (
     nearest_value,
     optional,
 )
-from byokd.dialects.base.response_format import schema_instruction
+from byokd.dialects.base.response_format import schema_instruction, warn_schema_as_instruction
 from byokd.dialects.base.warnings import Warnings
 from byokd.dialects.gemini.schema import plain_schema, subset_schema
 from byokd.protocol.base import Json, JsonObject
@@ -91,6 +91,9 @@ def _response_format(params: SendParams, quirks: GeminiQuirks, warnings: Warning
     config: JsonObject = {"responseMimeType": "application/json"}
     if answer_format.schema_ is None:
         return config
+    if quirks.response_format == "json_object":
+        warn_schema_as_instruction(warnings)
+        return config
     if quirks.schema_form == "json_schema":
         return config | {"responseJsonSchema": plain_schema(answer_format.schema_)}
     lost: set[str] = set()
@@ -102,11 +105,14 @@ def _response_format(params: SendParams, quirks: GeminiQuirks, warnings: Warning
 def format_instruction(params: SendParams, quirks: GeminiQuirks) -> str | None:
     """Return the instruction for the format where there is no field for it, else None."""
     answer_format = params.response_format
-    if answer_format is None or not _by_instruction(params, quirks):
+    if answer_format is None:
         return None
+    by_instruction = _by_instruction(params, quirks)
     if answer_format.schema_ is None:
-        return "Answer with JSON only."
-    return schema_instruction(answer_format.schema_)
+        return "Answer with JSON only." if by_instruction else None
+    if by_instruction or quirks.response_format == "json_object":
+        return schema_instruction(answer_format.schema_)
+    return None
 
 
 def _by_instruction(params: SendParams, quirks: GeminiQuirks) -> bool:

@@ -33,8 +33,14 @@ _TEXT_FIELDS: Final = frozenset({"reasoning_content", "reasoning", "reasoning_te
 _ECHOED_FIELDS: Final = _TEXT_FIELDS | {"thinking_parts"}
 """Fields in which the text of reasoning comes, and goes back."""
 
+_USUAL_FIELD: Final = "reasoning_content"
+"""Where a model reads reasoning of which no state names the field (Kimi, DeepSeek)."""
+
 _PLACEHOLDER: Final = "."
 """For reasoning that is not there. Kimi takes no empty text (can1357/oh-my-pi#787, 2026-04)."""
+
+_NO_ANSWER: Final = _ECHOED_FIELDS | {"role", "content"}
+"""Fields of a message that has neither text nor calls."""
 
 _OF_STATE: Final = frozenset({"provider", "model", "callId"})
 """Fields of a call's state that byokd added; all others are sent back with the call."""
@@ -172,9 +178,8 @@ class _Writer:
             message |= self._speech(speeches[-1], text)
         if any(isinstance(part, ImagePart | FilePart) and part not in speeches for part in parts):
             warn_not_echoed(self._warnings)
-        alone = self._echo == "state" and "tool_calls" not in message and not text and not speeches
-        # More than a role and content, or content.
-        if (len(message) > 2 and not alone) or message["content"]:  # noqa: PLR2004
+        # Reasoning alone is no message ("content or tool_calls must be set": DeepSeek's 400).
+        if message["content"] or not message.keys() <= _NO_ANSWER:
             self.messages.append(message)
 
     def _speech(self, part: FilePart, text: str) -> JsonObject:
@@ -197,17 +202,20 @@ class _Writer:
         fields |= self._listed(thoughts, "reasoning_details")
         states = [self._owner.text_state(part) for part in thoughts]
         field = next((name for state in states if (name := _text_field(state))), "")
-        known = self._echo not in {"state", "reasoning_details"}
+        stated = self._echo in {"state", "reasoning_details"}
+        if "reasoning_details" in fields and stated:
+            return fields  # the text is in them
+        placeholder = self._quirks.reasoning_placeholder
+        usual = (self._usual_field or _USUAL_FIELD) if placeholder else ""
+        form = (field or usual) if stated else self._echo
         own = [
             part
             for part, state in zip(thoughts, states, strict=True)
-            if part.kind != "redacted" and (state or (known and part.provider_state is None))
+            if part.kind != "redacted"
+            and (state or (part.provider_state is None and (usual or not stated)))
         ]
-        if "reasoning_details" in fields and not known:
-            return fields  # the text is in them
         reasoning = "".join(part.text for part in own)
         called = any(isinstance(part, ToolCallPart) for part in parts)
-        form = self._echo if known else field
         return fields | self._reasoning_in(form, reasoning, text, called=called)
 
     def _reasoning_in(self, form: str, reasoning: str, text: str, *, called: bool) -> JsonObject:

@@ -132,6 +132,7 @@ _CHANGES: dict[RuleName, tuple[str, list[Any]]] = {
     "later_system_as_user": ("adjusted", [user("a"), assistant("b"), system("s"), user("c")]),
     "system_merged": ("silent", [system("s"), system("t"), user("a")]),
     "system_as_user": ("adjusted", [system("s"), user("a")]),
+    "unsent_turns": ("notice", [says("user", {"type": "reasoning", "text": "hm"})]),
     "some_turn": ("notice", [system("s")]),
     "begin_with_user": ("notice", [assistant("a"), user("b")]),
     "end_with_user": ("notice", [user("a"), assistant("b")]),
@@ -171,6 +172,8 @@ _NO_EFFECT: dict[RuleName, set[str]] = {
     "system_first": {"anthropic_messages", "bedrock_converse"},
     # `system_first`, which these always apply, leaves no later one
     "later_system_as_user": {"anthropic_messages", "bedrock_converse"},
+    # these add the same turn by the two rules that follow
+    "unsent_turns": {"anthropic_messages", "bedrock_converse", "gemini", "cohere_chat"},
     # `begin_with_user`, which these always apply, adds the same turn
     "some_turn": {"anthropic_messages", "bedrock_converse"},
     # `Turns.open` adds the same turn

@@ -144,10 +144,41 @@ def test_schema_of_the_answer_has_its_references_in_defs() -> None:
     after, kinds = ruled("answer_schema", before, strict=True)
     assert after.response_format is not None
     assert after.response_format.schema_ == {
-        "properties": {"a": {"$ref": "#/$defs/A"}}, "$defs": {"A": {}}
+        "type": "object", "properties": {"a": {"$ref": "#/$defs/A"}}, "$defs": {"A": {}}
     }  # fmt: skip
     assert kinds == []
     assert ruled("answer_schema", after) == (after, [])
+
+
+@pytest.mark.parametrize(
+    ("schema", "sent"),
+    [
+        ({}, None),
+        ({"type": "object"}, None),
+        ({"$schema": "x", "type": "object", "additionalProperties": True}, None),
+        ({"type": "object", "additionalProperties": False}, "the same"),
+        ({"type": "array", "items": {}}, "the same"),
+        ({"anyOf": [{"type": "object"}]}, "the same"),
+        ({"type": ["object", "null"], "properties": {}}, {"type": "object", "properties": {}}),
+        (
+            {"$ref": "#/$defs/A", "$defs": {"A": {"type": "object", "properties": {}}}},
+            {
+                "type": "object",
+                "properties": {},
+                "$defs": {"A": {"type": "object", "properties": {}}},
+            },
+        ),
+    ],
+)
+def test_schema_of_the_answer_is_an_object_at_the_top_or_left_out(schema: Any, sent: Any) -> None:
+    before = replace(
+        conversation([says("user")]),
+        response_format=ResponseFormat.model_validate({"schema": schema}),
+    )
+    after, kinds = ruled("answer_schema", before, strict=True)
+    assert after.response_format is not None
+    assert after.response_format.schema_ == (schema if sent == "the same" else sent)
+    assert kinds == []
 
 
 _PATTERN = "^[A-Za-z0-9]{9}$"

@@ -9,7 +9,7 @@ inline_media          silent: the same bytes are sent
 media_types           notice, if the client named another type
 tool_names            silent: the client gets its own names back
 tool_schemas          adjusted, if a condition becomes text
-answer_schema         silent: the same schema in other terms
+answer_schema         silent: the same schema in other terms, or none where it says nothing
 simple_schemas        adjusted, if a constraint becomes text
 blank_text            silent: only white space is removed; notice, if nothing else is there
 pair_tool_calls       notice, if a result is added or becomes text
@@ -18,6 +18,7 @@ system_first          adjusted
 later_system_as_user  adjusted
 system_merged         silent: the same text is sent
 system_as_user        adjusted
+unsent_turns          notice
 some_turn             notice
 begin_with_user       notice
 end_with_user         notice
@@ -61,6 +62,7 @@ from byokd.dialects.base.conversation.turns import (
     end_with_user,
     some_turn,
     trim_end,
+    unsent_turns,
 )
 from byokd.dialects.base.conversation.value import Conversation as Conversation
 from byokd.dialects.base.provider_state import StateOwner
@@ -83,6 +85,7 @@ RULES: Final[dict[RuleName, Rule]] = {
     "later_system_as_user": later_system_as_user,
     "system_merged": system_merged,
     "system_as_user": system_as_user,
+    "unsent_turns": unsent_turns,
     "some_turn": some_turn,
     "begin_with_user": begin_with_user,
     "end_with_user": end_with_user,
@@ -100,6 +103,7 @@ EVERYWHERE: Final[tuple[RuleName, ...]] = (
     "answer_schema",
     "blank_text",
     "call_ids",
+    "unsent_turns",
 )
 """The rules that every format applies to every call."""
 

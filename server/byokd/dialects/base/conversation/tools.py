@@ -12,7 +12,7 @@ from pydantic_core import to_json
 from byokd.catalog.quirks.shared import Quirks
 from byokd.dialects.base.call_ids import WireIds
 from byokd.dialects.base.conversation.value import Conversation
-from byokd.dialects.base.json_schema import portable_schema, resolve_pointer
+from byokd.dialects.base.json_schema import portable_schema, resolve_pointer, without_reference
 from byokd.dialects.base.simple_schema import simple_schema
 from byokd.dialects.base.tool_names import names_of_request
 from byokd.dialects.base.warnings import Warnings
@@ -22,6 +22,8 @@ from byokd.protocol.parts import Part, ToolCallPart, ToolResultPart
 
 _ANY_OBJECT: Final = (("type", ["object", "null"]), ("type", ["object"]), ("type", None))
 """Types that mean an object, and are written as that word without a warning."""
+
+_ANY_SHAPE: Final = frozenset({"$schema", "title", "type", "additionalProperties"})
 
 _ANNOTATIONS: Final = frozenset({"$schema", "title", "description", "additionalProperties"})
 """Keywords of a schema that may be left out without a warning: the model does not need them."""
@@ -79,14 +81,29 @@ def answer_schema(
     quirks: Quirks,  # noqa: ARG001 - the signature of a rule
     warnings: Warnings,  # noqa: ARG001 - the schema means the same
 ) -> Conversation:
-    """Write the schema of the answer with references that every provider reads."""
+    """Write the schema of the answer so that every provider reads it.
+
+    One that allows any object is left out: JSON without a schema says the same.
+    """
     requested = conversation.response_format
     if requested is None or requested.schema_ is None:
         return conversation
-    schema = portable_schema(requested.schema_)
+    schema = _answer_object(portable_schema(requested.schema_))
     if schema is requested.schema_:
         return conversation
     return replace(conversation, response_format=requested.model_copy(update={"schema_": schema}))
+
+
+def _answer_object(schema: JsonObject) -> JsonObject | None:
+    """Return the schema with the type of an object that it describes; None if it allows any."""
+    kind = schema.get("type")
+    if kind not in (None, "object", ["object", "null"]):
+        return schema
+    if schema.keys() <= _ANY_SHAPE and schema.get("additionalProperties", True) in (True, {}):
+        return None
+    if kind == "object" or (kind is None and "properties" not in schema):
+        return schema
+    return {"type": "object"} | schema | {"type": "object"}
 
 
 def simple_schemas(conversation: Conversation, quirks: Quirks, warnings: Warnings) -> Conversation:
@@ -98,8 +115,14 @@ def simple_schemas(conversation: Conversation, quirks: Quirks, warnings: Warning
         schema, has_text = simple_schema(tool.input_schema)
         if has_text:
             _warn_schema_as_text(tool, warnings)
-        same = schema == tool.input_schema
-        tools.append(tool if same else tool.model_copy(update={"input_schema": schema}))
+        if schema != tool.input_schema:
+            # Nova reads no other keyword at the top than type, properties and required.
+            texts = (tool.description, schema.pop("description", None))
+            text = "\n\n".join(str(text) for text in texts if text)
+            changed = {"input_schema": schema, "description": text or None}
+            tools.append(tool.model_copy(update=changed))
+        else:
+            tools.append(tool)
     if all(map(is_, tools, conversation.tools)):
         return conversation
     return replace(conversation, tools=tuple(tools))
@@ -112,7 +135,7 @@ def _warn_schema_as_text(tool: Tool, warnings: Warnings) -> None:
 
 
 def _with_schema(tool: Tool, quirks: Quirks, warnings: Warnings) -> Tool:
-    schema = tool.input_schema
+    schema = without_reference(tool.input_schema)
     refused = {name for name in schema if name in quirks.tool_schema_drops}
     if not _is_of_object(schema):
         refused.add("type")
@@ -122,7 +145,7 @@ def _with_schema(tool: Tool, quirks: Quirks, warnings: Warnings) -> Tool:
         if name in refused and name not in _ANNOTATIONS and (name, value) not in _ANY_OBJECT
     }
     sent = portable_schema(_object_schema(schema, refused))
-    if not conditions and sent == schema and next(iter(schema)) == "type":
+    if not conditions and sent == tool.input_schema and next(iter(sent)) == "type":
         return tool
     description = tool.description
     if conditions:

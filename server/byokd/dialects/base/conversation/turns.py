@@ -22,6 +22,7 @@ OPENING: Final = "."
 """The user's turn that is added at the beginning; white space is refused."""
 
 BEGUN: Final = "the conversation did not begin with a user, so a turn was added"
+NOTHING_SENT: Final = "nothing of the conversation can be sent, so a turn of the user was added"
 _GO_ON: Final = "Go on."
 
 
@@ -30,6 +31,16 @@ def some_turn(conversation: Conversation, quirks: Quirks, warnings: Warnings) ->
     if any(m.role != "system" and is_sent(m, quirks) for m in conversation.messages):
         return conversation
     return begin_with_user(conversation, quirks, warnings)
+
+
+def unsent_turns(conversation: Conversation, quirks: Quirks, warnings: Warnings) -> Conversation:
+    """Add a user's turn where no turn can be sent, such as one of a file that is not supported."""
+    turns = [message for message in conversation.messages if message.role != "system"]
+    if not turns or any(turn.role == "assistant" or is_sent(turn, quirks) for turn in turns):
+        return conversation  # an assistant's reasoning may go back
+    warnings.notice("messages", NOTHING_SENT)
+    opening = Message(role="user", content=OPENING)
+    return conversation.with_messages((*conversation.messages, opening))
 
 
 def begin_with_user(conversation: Conversation, quirks: Quirks, warnings: Warnings) -> Conversation:
