@@ -229,13 +229,20 @@ def _optional_paths(holder: JsonObject, above: tuple[str, ...] = ()) -> Iterator
 def _match(refused: tuple[str, ...], paths: list[tuple[str, ...]]) -> tuple[str, ...] | None:
     """Return the path that a provider names: that path, one that ends so, or one that holds it.
 
-    Providers spell names in their own case: `presencePenalty` for `presence_penalty`.
+    Providers spell names in their own case: `presencePenalty` for `presence_penalty`. A gateway
+    may pass on the name of its upstream's format: then it is the path of the same parameter.
     """
     wanted = tuple(map(_plain, refused))
     plain = {path: tuple(map(_plain, path)) for path in paths}
     ends = (path for path, steps in plain.items() if steps[-len(wanted) :] == wanted)
     holders = (path for path, steps in plain.items() if wanted[: len(steps)] == steps)
-    return next(ends, None) or next(holders, None)
+    parameter = next((PARAMETERS[name] for name in reversed(refused) if name in PARAMETERS), "")
+    same = [path for path in paths if parameter in _PASSED_ON and PARAMETERS[path[-1]] == parameter]
+    return next(ends, None) or next(holders, None) or max(same, key=len, default=None)
+
+
+_PASSED_ON: Final = frozenset({REASONING, "toolChoice"})
+"""Parameters whose names differ so much between formats that a gateway's error names another."""
 
 
 def _plain(name: str) -> str:
