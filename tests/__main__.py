@@ -37,6 +37,7 @@ NODE_OLDEST = 20
 E2E = ("tests/e2e",)
 PROGRAMS = (
     "tests/cli",
+    "tests/editors",
     "tests/examples",
     "tests/interop",
     "tests/keysource",
@@ -57,6 +58,7 @@ SYSTEM_PACKAGES = {
     "emacs-nox": "emacs",
     "gnome-keyring": "gnome-keyring-daemon",
     "neovim": "nvim",
+    "tmux": "tmux",
 }
 
 _NODE_COUNT = re.compile(r"^(?:#|ℹ) (pass|fail|cancelled|skipped) (\d+)$", re.MULTILINE)  # noqa: RUF001  # what node prints

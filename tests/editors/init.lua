@@ -1,0 +1,15 @@
+-- The settings of the Neovim under test.
+vim.opt.runtimepath:prepend(vim.env.BYOKD_PLUGIN)
+vim.opt.shortmess:append('I')
+require('byokd').setup({
+  command = vim.json.decode(vim.env.BYOKD_COMMAND),
+  effort = 'low',
+  tools = {
+    {
+      name = 'weather',
+      description = 'The weather in a city',
+      inputSchema = { type = 'object', properties = { city = { type = 'string' } }, required = { 'city' } },
+      run = function(arguments) return '4 degrees and rain in ' .. arguments.city end,
+    },
+  },
+})

@@ -1,0 +1,345 @@
+"""The plugins for Neovim and Emacs, driven by keys, with the real daemon and sandbox."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import select
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import pytest
+from anyio.from_thread import BlockingPortal, start_blocking_portal
+
+from byokd.sandbox import Sandbox
+from editors.programs import neovim_problem
+from editors.terminal import Terminal, terminal
+from sandbox_env import BAD_KEY, GENERIC, KEY
+from source_tree import ROOT
+from waits import WAIT_MAX_S
+
+EDITORS: Final = ROOT / "server" / "editors"
+NEW_KEY: Final = KEY + "-new"
+_PYTHON: Final = [sys.executable, "-I", "-X", "utf8", "-m"]
+_HERE: Final = Path(__file__).resolve().parent
+_WEATHER: Final = "4 degrees and rain"
+ENDLESS: Final = "sandbox-paced-20hz-90000"
+"""Counts for more than an hour."""
+_FILE: Final = "first line\nsecond line\n"
+
+
+class Editor:
+    """What a person does, in keys."""
+
+    def __init__(self, terminal: Terminal) -> None:
+        self.terminal = terminal
+
+
+class Neovim(Editor):
+    name, program, plugin = "neovim", "nvim", "nvim"
+    stop = ("C-c",)
+    thoughts = "▸ Thinking, 1 line"
+    ask_tool = 'The model calls weather {"city":"Oslo"}'
+    confirm = ("1", "Enter")
+    unfold = ("g", "g", "/", "T", "h", "i", "n", "k", "Enter", "z", "o")
+    undo = ("u",)
+    health = "checkhealth byokd"
+
+    @staticmethod
+    def start(folder: Path) -> list[str]:
+        return ["nvim", "--clean", "-n", "-u", str(_HERE / "init.lua"), str(folder / "text")]
+
+    def command(self, text: str) -> None:
+        self.terminal.type(f":{text}")
+        self.terminal.keys("Enter")
+
+    def add_key(self, base_url: str, key: str) -> None:
+        self.command(f"Byokd key {GENERIC} {base_url}")
+        self.terminal.until("API key")
+        self.terminal.type(key)
+        self.terminal.keys("Enter")
+
+    def choose(self, model: str) -> None:
+        self.terminal.type(f":Byokd model {GENERIC}/{model[:-3]}")
+        self.terminal.keys("Tab")  # completes the name
+        self.terminal.until(f":Byokd model {GENERIC}/{model}")
+        self.terminal.keys("Enter")
+        self.terminal.until(f"byokd: {GENERIC}/{model}")
+
+    def choose_unlisted(self, model: str) -> None:
+        self.command(f"Byokd model {GENERIC}/{model}")
+        self.terminal.until(f"byokd: {GENERIC}/{model}")
+
+    def chat(self, text: str) -> None:
+        self.command(f"Byokd chat {text}")
+
+    def send(self) -> None:
+        self.terminal.keys("Enter")
+
+    def replace_line(self, number: int, instruction: str) -> None:
+        self.command(f"{number}Byokd replace {instruction}")
+
+    def insert(self, instruction: str) -> None:
+        self.command(f"1Byokd insert {instruction}")
+
+    def answer_prompt(self, key: str) -> None:
+        self.terminal.until("1: Update key", "2: Re-enable", "3: Dismiss")
+        self.terminal.keys("1", "Enter")
+        self.terminal.until("API key")
+        self.terminal.type(key)
+        self.terminal.keys("Enter")
+
+
+class Emacs(Editor):
+    name, program, plugin = "emacs", "emacs", "emacs"
+    stop = ("C-c", "C-k")
+    thoughts = "Thinking..."
+    ask_tool = 'Run weather {"city":"Oslo"}?'
+    confirm = ("y",)
+    unfold = ("M-<", "C-s", "T", "h", "i", "n", "k", "Enter", "Tab")
+    undo = ("C-_",)
+    health = "byokd-health"
+
+    @staticmethod
+    def start(folder: Path) -> list[str]:
+        return ["emacs", "-nw", "-Q", "-l", str(_HERE / "init.el"), str(folder / "text")]
+
+    def command(self, text: str) -> None:
+        self.terminal.keys("M-x")
+        self.terminal.until("M-x")
+        self.terminal.type(text)
+        self.terminal.keys("Enter")
+
+    def add_key(self, base_url: str, key: str) -> None:
+        self.command("byokd-add-key")
+        self._answer("Provider:", GENERIC)
+        self._answer("Base URL", base_url)
+        self._answer("API key", key)
+
+    def _answer(self, prompt: str, text: str) -> None:
+        self.terminal.until(prompt)
+        self.terminal.type(text)
+        self.terminal.keys("Enter")
+
+    def choose(self, model: str) -> None:
+        self.command("byokd-model")
+        self.terminal.until("Model:")
+        self.terminal.type(f"{GENERIC}/{model[:-3]}")
+        self.terminal.keys("Tab")  # completes the name
+        self.terminal.until(f"Model: {GENERIC}/{model}")
+        self.terminal.keys("Enter")
+        self.terminal.until_gone("Model:")
+
+    def choose_unlisted(self, model: str) -> None:
+        self.command("byokd-model")
+        self._answer("Model:", f"{GENERIC}/{model}")
+        self.terminal.until("[Confirm]")
+        self.terminal.keys("Enter")
+        self.terminal.until_gone("Model:")
+
+    def chat(self, text: str) -> None:
+        self.command("byokd-chat")
+        self.terminal.until("C-c C-c sends")
+        self.terminal.type(text)
+        self.send()
+
+    def send(self) -> None:
+        self.terminal.keys("C-c", "C-c")
+
+    def replace_line(self, number: int, instruction: str) -> None:
+        self.terminal.keys("M-<", *["C-n"] * (number - 1), "C-Space", "C-e")
+        self.command("byokd-rewrite")
+        self._answer("Rewrite the region:", instruction)
+
+    def insert(self, instruction: str) -> None:
+        self.terminal.keys("M-<", "C-e", "C-j")
+        self.command("byokd-insert")
+        self._answer("Insert:", instruction)
+
+    def answer_prompt(self, key: str) -> None:
+        self.terminal.until("is no longer used.")
+        self.terminal.type("Update key")
+        self.terminal.keys("Enter")
+        self._answer("API key", key)
+
+
+@dataclass
+class Bench:
+    """A running editor, the sandbox that it reaches, and the folder of its vault."""
+
+    editor: Neovim | Emacs
+    sandbox: Sandbox
+    portal: BlockingPortal
+    data: Path
+
+    def daemons(self) -> list[int]:
+        """Return the daemons of this vault."""
+        mark = str(self.data).encode()
+        commands = ((path, _command_line(path)) for path in Path("/proc").glob("[0-9]*"))
+        return [
+            int(path.name)
+            for path, words in commands
+            if mark in words and b"byokd.testing" in words and b"--stdio" in words
+        ]
+
+
+def _command_line(process: Path) -> list[bytes]:
+    try:
+        return (process / "cmdline").read_bytes().split(b"\0")
+    except OSError:
+        return []
+
+
+def _wait_for_end(pid: int) -> None:
+    try:
+        process = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return
+    try:
+        assert select.select([process], [], [], WAIT_MAX_S)[0], f"process {pid} still runs"
+    finally:
+        os.close(process)
+
+
+def _skip_unless_installed(editor: type[Neovim | Emacs]) -> None:
+    for program in (editor.program, "tmux"):
+        if not shutil.which(program):
+            pytest.skip(f"{program} is not installed")
+    if editor is Neovim and (problem := neovim_problem()):
+        pytest.skip(problem)
+
+
+def _byokd(data: Path, *words: str, stdin: str = "") -> None:
+    command = [*_PYTHON, "byokd", "--data-dir", str(data), *words]
+    subprocess.run(command, check=True, input=stdin, capture_output=True, encoding="utf-8")
+
+
+def _environment(editor: type[Neovim | Emacs], folder: Path, data: Path) -> dict[str, str]:
+    command = [*_PYTHON, "byokd.testing", "--data-dir", str(data)]
+    return {
+        "PATH": os.environ["PATH"],
+        "HOME": str(folder),
+        "LANG": "C.UTF-8",
+        "TERM": "screen-256color",
+        "XDG_RUNTIME_DIR": str(folder),
+        "BYOKD_PLUGIN": str(EDITORS / editor.plugin),
+        "BYOKD_COMMAND": json.dumps(command),
+    }
+
+
+@contextmanager
+def _bench(editor: type[Neovim | Emacs], folder: Path) -> Iterator[Bench]:
+    _skip_unless_installed(editor)
+    data = folder / "data"
+    _byokd(data, "vault", "init", "--protection", "keyFile", "--accept-risk", "keyFile")
+    (folder / "text").write_text(_FILE, encoding="utf-8")
+    environment = _environment(editor, folder, data)
+    with (
+        start_blocking_portal() as portal,
+        portal.wrap_async_context_manager(Sandbox(keys=[KEY])) as sandbox,
+    ):
+        pids: list[int] = []
+        with terminal(editor.start(folder), environment, folder) as running:
+            running.until("second line")
+            bench = Bench(editor(running), sandbox, portal, data)
+            yield bench
+            pids = bench.daemons()
+        for pid in pids:
+            _wait_for_end(pid)
+
+
+@pytest.fixture(params=[Neovim, Emacs], ids=lambda editor: editor.name)
+def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bench]:
+    with _bench(request.param, tmp_path) as bench:
+        yield bench
+
+
+@pytest.fixture
+def with_key(bench: Bench) -> Bench:
+    words = ("keys", "add", GENERIC, "--base-url", bench.sandbox.base_url, "--stdin")
+    _byokd(bench.data, *words, stdin=f"{KEY}\n")
+    return bench
+
+
+def test_bad_key_is_refused_and_good_key_is_stored_unseen(bench: Bench) -> None:
+    editor, terminal = bench.editor, bench.editor.terminal
+    editor.add_key(bench.sandbox.base_url, BAD_KEY)
+    refused = terminal.until("does not accept this key: check it")
+    editor.add_key(bench.sandbox.base_url, KEY)
+    accepted = terminal.until("accepts this key")
+    assert BAD_KEY not in refused
+    assert KEY not in accepted
+    editor.command(editor.health)
+    report = terminal.until("vault: unlocked, keyFile", "model: none")
+    assert re.search(rf"key: {GENERIC}.*{re.escape(bench.sandbox.origin)}, active", report)
+
+
+def test_chat_folds_thoughts_runs_allowed_tool_and_stops(with_key: Bench) -> None:
+    editor, terminal = with_key.editor, with_key.editor.terminal
+    editor.choose("sandbox-agent")
+    editor.chat("weather in Oslo")
+    terminal.until(editor.ask_tool, '→ weather {"city":"', editor.thoughts)
+    terminal.keys(*editor.confirm)
+    answered = terminal.until(f"The tool says: {_WEATHER} in Oslo", "tokens in")
+    assert "The person wants an answer" not in answered
+    terminal.keys(*editor.unfold)
+    terminal.until("The person wants an answer")
+    editor.choose_unlisted(ENDLESS)
+    editor.chat("count")
+    terminal.until("word3")
+    terminal.keys(*editor.stop)
+    stopped = terminal.until("cancelled")
+    assert "word89999" not in stopped
+    assert [request.client_left for request in with_key.sandbox.requests[-1:]] == [True]
+
+
+def test_answer_replaces_selection_and_is_inserted(with_key: Bench) -> None:
+    editor, terminal = with_key.editor, with_key.editor.terminal
+    editor.choose("sandbox-echo")
+    editor.replace_line(2, "be brief")
+    replaced = terminal.until("You said: be brief")
+    assert "first line" in replaced
+    terminal.keys(*editor.undo)
+    terminal.until_gone("You said")
+    assert "second line" in terminal.screen()
+    editor.insert("a title")
+    lines = terminal.until("You said: a title").splitlines()
+    first = next(at for at, line in enumerate(lines) if line.startswith("first line"))
+    assert "You said: a title" in lines[first + 1]
+
+
+def test_rejected_key_is_updated_from_its_prompt(with_key: Bench) -> None:
+    editor, terminal = with_key.editor, with_key.editor.terminal
+    editor.choose("sandbox-echo")
+    with_key.portal.call(lambda: with_key.sandbox.set_key_valid(KEY, valid=False))
+    editor.chat("hello")
+    for rejections in (1, 2, 3):
+        if rejections > 1:
+            terminal.until("failed")
+            editor.send()
+        terminal.until("does not accept this key", times=rejections)
+    editor.answer_prompt(NEW_KEY)
+    terminal.until("accepts this key")
+    editor.send()
+    terminal.until("You said: hello")
+
+
+def test_killed_daemon_is_reported_and_started_again(with_key: Bench) -> None:
+    editor, terminal = with_key.editor, with_key.editor.terminal
+    editor.choose_unlisted(ENDLESS)
+    editor.chat("count")
+    terminal.until("word3")
+    for pid in with_key.daemons():
+        os.kill(pid, signal.SIGKILL)
+    terminal.until("the daemon ended")
+    editor.choose("sandbox-echo")
+    editor.chat("again")
+    terminal.until("You said: again")
