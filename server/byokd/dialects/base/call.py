@@ -113,7 +113,7 @@ class Fault:
 
     `hint` is the record's sentence for the person; `message` is then the same.
     `provider_time_ms` is the provider's wall clock, set if a wrong local clock would cause the
-    same error.
+    same error. `foreign`: a proxy, portal or web page answered in place of the provider.
     """
 
     kind: Kind
@@ -128,6 +128,7 @@ class Fault:
     provider_message: str | None = None
     provider_request_id: str | None = None
     provider_time_ms: int | None = None
+    foreign: bool = False
     refusals: tuple[Refusal, ...] = ()
 
 

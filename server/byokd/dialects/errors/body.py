@@ -23,14 +23,26 @@ _STATUS: Final = range(300, 600)
 _THREE_DIGITS: Final = re.compile(r"[0-9]{3}")
 _MESSAGE_NAMES: Final = (
     "message", "Message", "msg", "detail", "error_description", "description", "error",
-    "error_msg", "status_msg", "reason", "title",
+    "error_msg", "errorMessage", "error_message", "status_msg", "reason", "title",
 )  # fmt: skip
-_FLAT_MESSAGE_NAMES: Final = ("message", "Message", "msg", "detail", "error_msg")
+_FLAT_MESSAGE_NAMES: Final = (
+    "message", "Message", "msg", "detail", "error_msg", "errorMessage", "error_message",
+)  # fmt: skip
 _CODE_NAMES: Final = ("code", "Code", "error_code", "errorCode", "statusCode", "status_code")
 _TYPE_NAMES: Final = ("type", "status", "__type", "error_type")
 _ID_NAMES: Final = (
     "request_id", "requestId", "RequestId", "trace_id", "traceId", "trace", "log_id", "sid",
 )  # fmt: skip
+# How LiteLLM begins what another provider said: "litellm.BadRequestError: OpenAIException - …".
+_PASSED_ON: Final = re.compile(r"(?:^|[\s:])[A-Z]\w*Exception - ")
+# A value of the request that an error quotes after one of these words: it is not the error's own.
+_QUOTED: Final = re.compile(
+    r"(input_value=|['\"]input['\"]: ?"
+    r"|\b(?:received|got|near|parse \w+|arguments)\b[^'\"{\n]{0,24})"
+    r"(?:'(?:[^'\\\n]|\\.)*'|\"(?:[^\"\\\n]|\\.)*\"|\{[^\n]*)",
+    re.IGNORECASE,
+)
+_ERROR_INSIDE: Final = re.compile(r"['\"](?:error|message|detail)s?\\?['\"] ?:", re.IGNORECASE)
 _WORD: Final = re.compile(r"[A-Za-z][\w.-]{0,127}")
 
 
@@ -63,6 +75,7 @@ class ErrorBody:
         form: `json` only where the JSON holds an error.
         codes: all codes in lower case: `code`, `innererror`, `details[].reason`.
         types: all types in lower case, with the header `x-amzn-errortype`.
+        words: the message without the parts of the request that it quotes.
         status: the HTTP status that the error names inside a 200.
         upstream: whether a gateway passes on another provider's error.
     """
@@ -77,6 +90,14 @@ class ErrorBody:
     status: int | None = None
     upstream: bool = False
     request_id: str | None = None
+    words: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "words", _QUOTED.sub(_without_quoted, self.message))
+
+
+def _without_quoted(match: re.Match[str]) -> str:
+    return match[0] if _ERROR_INSIDE.search(match[0]) else match[1]
 
 
 def read_error_body(head: HttpHead, raw: bytes) -> ErrorBody:
@@ -115,16 +136,17 @@ class _Parts:
 
     def body(self, named: str | None) -> ErrorBody:
         named_words = [named] if named else []
+        message = "\n".join(self.messages)[:_TEXT_MAX_CHARS]
         return ErrorBody(
             "json",
             document=self.document,
-            message="\n".join(self.messages)[:_TEXT_MAX_CHARS],
+            message=message,
             code=self.own_code,
             type=self.own_type or named,
             codes=frozenset(word.lower() for word in self.codes + named_words),
             types=frozenset(word.lower() for word in self.types + named_words),
             status=self.status,
-            upstream=self.upstream,
+            upstream=self.upstream or _PASSED_ON.search(message) is not None,
             request_id=self.request_id,
         )
 

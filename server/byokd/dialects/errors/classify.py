@@ -35,7 +35,7 @@ _REQUEST_ID_HEADERS: Final = (
 _NUMBER: Final = re.compile(r"[0-9]{1,12}")
 _RATE_WORDS: Final = re.compile(
     r"rate.?limit|too many requests|per[ -]?(?:minute|second|hour|day)\b|\b[tr]p[md]\b|throttl"
-    r"|每分钟|每秒|每天|速率|频率|限流|并发",
+    r"|please wait before trying again|每分钟|每秒|每天|速率|频率|限流|并发",
     re.IGNORECASE,
 )
 # Cloudflare's edge in front of a provider: a challenge page, or `error code: 1020`.
@@ -165,6 +165,7 @@ def classify(
         provider_message=clean_text(whole.message) or None,
         provider_request_id=_request_id(head, error),
         provider_time_ms=time_ms,
+        foreign=foreign and row is None,
         refusals=()
         if inside or foreign
         else read_refusals(error, provider.refusals, status, kind, context),
@@ -179,12 +180,47 @@ def _row(provider: Provider, error: ErrorBody, status: int, *, foreign: bool) ->
         rows = _in_order(provider, status)
     # "Tokens per minute exceeded" matches the overflow row but is a rate limit.
     is_rate_limit = _is_rate_limit(error, status)
-    for row in rows:
-        by_code = row.when.code or row.when.type
-        vetoed = is_rate_limit and row.kind == "contextOverflow" and not by_code
-        if not vetoed and applies(row.when, error, status):
-            return row
-    return None
+    matching = (
+        row
+        for row in rows
+        if applies(row.when, error, status)
+        and not (is_rate_limit and row.kind == "contextOverflow" and not _by_name(row))
+    )
+    first = next(matching, None)
+    if first is None or foreign or not _is_vague(first):
+        return first
+    worded = next((row for row in matching if row.when.message is not None), first)
+    return worded if worded.kind in _MORE_PRECISE[first.kind] else first
+
+
+_OF_REQUEST: Final = frozenset(
+    {"contextOverflow", "contentFiltered", "unsupported", "modelNotFound", "insufficientFunds"}
+)
+_MORE_PRECISE: Final[dict[Kind, frozenset[str]]] = {
+    "badRequest": _OF_REQUEST | {"rateLimited"},
+    "keyInvalid": _OF_REQUEST | {"keyForbidden"},
+}
+"""What the words may say instead, where a code or type alone means the kind."""
+
+
+def _by_name(row: ErrorRow) -> bool:
+    return bool(row.when.code or row.when.type)
+
+
+def _is_vague(row: ErrorRow) -> bool:
+    """Return whether the row's code or type is one that providers give to several errors.
+
+    GLM's code 1210 and the type `authentication_error` come with a context that is too long, or
+    with a plan that does not include the model: then the words decide.
+    """
+    when = row.when
+    others = when.message, when.pointer, when.has
+    return (
+        row.kind in _MORE_PRECISE
+        and row.health != "authDead"
+        and _by_name(row)
+        and all(condition is None for condition in others)
+    )
 
 
 _BY_CONTEXT: Final = frozenset({"contextOverflow", "badRequest", "unsupported"})
@@ -194,14 +230,14 @@ def _context(
     error: ErrorBody, row: ErrorRow | None, kind: Kind, status: int
 ) -> ContextError | None:
     """Return what the numbers of the message say does not fit, where that can be the reason."""
-    unread = row is None and status in _FAILED and kind == "providerError"
+    unread = row is None and status not in _REDIRECT and kind == "providerError"
     if _is_rate_limit(error, status) or not (kind in _BY_CONTEXT or unread):
         return None
-    return read_context_error(error.message)
+    return read_context_error(error.words)
 
 
 def _is_rate_limit(error: ErrorBody, status: int) -> bool:
-    return status == HTTPStatus.TOO_MANY_REQUESTS or _RATE_WORDS.search(error.message) is not None
+    return status == HTTPStatus.TOO_MANY_REQUESTS or _RATE_WORDS.search(error.words) is not None
 
 
 def _in_order(provider: Provider, status: int) -> tuple[ErrorRow, ...]:
@@ -237,7 +273,7 @@ def _named(patterns: tuple[str, ...], words: frozenset[str]) -> bool:
 
 
 def _searched(pattern: str, error: ErrorBody) -> bool:
-    return _compiled(pattern).search(error.message) is not None
+    return _compiled(pattern).search(error.words) is not None
 
 
 @cache
@@ -271,14 +307,13 @@ def _is_edge(document: Json) -> bool:
 def _kind(row: ErrorRow | None, error: ErrorBody, status: int, *, foreign: bool) -> Kind:
     if status in _REDIRECT:
         return "providerRedirect"
-    if row is not None:
-        # A gateway accepted our key and passes on an upstream's refusal of the gateway's key.
-        passed_on = error.upstream and row.kind == "keyInvalid"
-        return "keyForbidden" if passed_on else row.kind
-    if foreign and (status not in _FAILED or status in {403, 407, 451, 511}):
+    if row is None and foreign and (status not in _FAILED or status in {403, 407, 451, 511}):
         return "network"
-    if known := _BY_STATUS.get(status):
-        return known
+    named = row.kind if row is not None else _BY_STATUS.get(status)
+    if named is not None:
+        # A gateway accepted our key and passes on an upstream's refusal of the gateway's key.
+        passed_on = error.upstream and named == "keyInvalid"
+        return "keyForbidden" if passed_on else named
     if status == HTTPStatus.NOT_FOUND and error.form == "json" and "model" in error.message.lower():
         return "modelNotFound"
     return "badRequest" if status in _CLIENT_ERROR else "providerError"
@@ -334,7 +369,7 @@ def _hint(provider: Provider, row: ErrorRow | None, error: ErrorBody) -> str | N
     if row is None or row.hint is None:
         return None
     hint = row.hint.replace("{name}", provider.name)
-    match = _compiled(row.when.message).search(error.message) if row.when.message else None
+    match = _compiled(row.when.message).search(error.words) if row.when.message else None
     for name, value in (match.groupdict() if match else {}).items():
         if value is not None and _NUMBER.fullmatch(value):
             hint = hint.replace(f"{{{name}}}", value)

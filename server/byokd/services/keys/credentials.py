@@ -24,6 +24,11 @@ from byokd.vault import KeyRow, OpenedKey
 INTEGRITY: Final = "integrity"
 """The reason of a key whose row differs from the audit log."""
 
+_NO_KEY_SENT: Final = (
+    "{} wants a sign-in of its own or a key, and no key was sent: sign in where the server runs, "
+    "or store a key if it has keys"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Credential:
@@ -78,8 +83,11 @@ class Credential:
 
     def error_of(self, fault: Fault) -> ByokdError:
         """Return the error of a fault, which may still hold the key (see `redactor`)."""
-        error = BY_KIND[fault.kind](
-            fault.message,
+        kind, message = fault.kind, fault.message
+        if kind == "keyInvalid" and not self.fields:
+            kind, message = "keyForbidden", fault.hint or _NO_KEY_SENT.format(self.record.name)
+        error = BY_KIND[kind](
+            message,
             retryable=fault.retryable,
             retry_after_ms=fault.retry_after_ms,
             http_status=fault.http_status,
@@ -88,7 +96,8 @@ class Credential:
             provider_request_id=fault.provider_request_id,
             key_id=self.key_id,
         )
-        return error.add(action=self.action_for(fault.kind))
+        is_page = kind == "keyInvalid" and fault.foreign
+        return error.add(action=self.action_for("network" if is_page else kind))
 
 
 def credential_of(record: Provider, opened: OpenedKey) -> Credential:
