@@ -68,8 +68,8 @@ async def _simulate(port: int) -> None:
 
     stop = stop_event()
     async with Sandbox(port=port) as running:
+        show(running.providers())  # before the line below, which scripts wait for
         terminal.say(f"keys begin with {KEY_PREFIX}; more: byokd sandbox --help; stop: ctrl-c")
-        show(running.providers())
         await stop.wait()
 
 
@@ -79,8 +79,8 @@ async def _replay(recordings: Path, port: int) -> None:
 
     stop = stop_event()
     async with Replay(recordings, port=port) as running:
-        terminal.say("every key is accepted; more: byokd sandbox --help; stop: ctrl-c")
         show(running.recordings())
+        terminal.say("every key is accepted; more: byokd sandbox --help; stop: ctrl-c")
         await stop.wait()
 
 
