@@ -85,3 +85,12 @@ def test_longer_text_never_has_fewer_tokens() -> None:
 @pytest.mark.parametrize("text", ["", "\ud800", "\x00\x01", "\u200b", "a" * 100_000, "🙂" * 1000])
 def test_any_text_has_an_estimate(text: str) -> None:
     assert 0 <= text_tokens(text, family_of("gpt-5")) <= 3 * len(text)
+
+
+@pytest.mark.parametrize("text", ["one two 3 four; five\n", "Größe 12 ещё 語\n"])
+def test_long_text_counts_as_its_pieces(text: str) -> None:
+    family = family_of("gpt-5")
+    times = 300_000 // len(text)
+    assert text_tokens(text * times, family) == pytest.approx(
+        times * text_tokens(text, family), rel=1e-3
+    )
