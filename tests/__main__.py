@@ -47,6 +47,7 @@ PROGRAMS = (
     "tests/test_bootstrap.py",
     "tests/test_replay.py",
     "tests/tools",
+    "tests/ui",
 )
 """Tests that start processes and mostly wait for them. All other tests compute."""
 
@@ -63,6 +64,7 @@ SYSTEM_PACKAGES = {
 
 _NODE_COUNT = re.compile(r"^(?:#|ℹ) (pass|fail|cancelled|skipped) (\d+)$", re.MULTILINE)  # noqa: RUF001  # what node prints
 _NODE_FIGURES = re.compile(r"^(?:#|ℹ) (figures: .+)$", re.MULTILINE)  # noqa: RUF001  # what node prints
+_NODE_SKIPPED = re.compile(r"^ *(?:ok \d+ - .*|﹣ .*) # (?:SKIP )?(.+)$", re.MULTILINE)
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -301,10 +303,12 @@ def _typescript(python: str) -> Tally:
         counts[name] += int(number)
     for figures in _NODE_FIGURES.findall(output):
         print(figures, flush=True)
+    reasons = sorted(set(_NODE_SKIPPED.findall(output)))
     if done.returncode:
         print(done.stdout, flush=True)
         counts["fail"] = max(counts["fail"], 1)
-    return Tally(counts["pass"], counts["fail"] + counts["cancelled"], counts["skipped"])
+    note = "; ".join(f"skipped: {reason}" for reason in reasons)
+    return Tally(counts["pass"], counts["fail"] + counts["cancelled"], counts["skipped"], note)
 
 
 def _no_node() -> str:

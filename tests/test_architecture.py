@@ -32,7 +32,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"services"}),  # 4 services: decisions over time
     frozenset({"rpc"}),  # 5 server
     frozenset(  # 6 entry points
-        {"cli", "app", "composition", "config", "process", "__main__", "sandbox", "testing"}
+        {"cli", "app", "composition", "config", "process", "__main__", "sandbox", "testing", "ui"}
     ),
 )
 CORE = LAYERS[0]
@@ -65,6 +65,9 @@ SIDEWAYS: tuple[tuple[str, str, str], ...] = (
     ("testing", "__main__", "the same start"),
     ("cli", "process", "what the daemon may be started with"),
     ("cli", "sandbox", "the demo brings its own provider"),
+    ("cli", "ui", "the command that serves the page"),
+    ("ui", "process", "what the daemon may be started with"),
+    ("testing", "ui", "the same page on a daemon with a short health policy"),
 )
 """Who may import what in its own layer, and why. Imports of lower layers need no row."""
 
@@ -72,9 +75,10 @@ NARROW: tuple[tuple[str, frozenset[str], str], ...] = (
     ("rpc", CORE | {"services"}, "the server cannot see the vault, the store or the network"),
     (
         "cli",
-        CORE | {"crypto.seal", "process", "sandbox"},
+        CORE | {"crypto.seal", "process", "sandbox", "ui"},
         "the command line is a client of the daemon",
     ),
+    ("ui", CORE | {"crypto.seal", "process"}, "the page is a client of the daemon"),
     (
         "sandbox",
         frozenset({"core", "catalog", "dialects.base.sigv4"}),
@@ -102,7 +106,7 @@ OPENAI_FAMILY = "dialects.base.openai_family"
 """The module of DIALECT_SHARED that reads the quirks of OpenAI's two formats."""
 
 WAITING = LAYERS[2] | LAYERS[3] - {"catalog_store"} | LAYERS[4] | LAYERS[5]
-WAITING_ENTRY_POINTS = frozenset({"cli", "app", "composition", "sandbox", "testing"})
+WAITING_ENTRY_POINTS = frozenset({"cli", "app", "composition", "sandbox", "testing", "ui"})
 
 LIBRARIES: dict[str, tuple[frozenset[str], str]] = {
     "pydantic": (
@@ -110,14 +114,16 @@ LIBRARIES: dict[str, tuple[frozenset[str], str]] = {
         "types of contract, facts, settings",
     ),
     "pydantic_core": (
-        frozenset({"catalog", "dialects", "provider_api", "rpc", "sandbox", "cli"}),
+        frozenset(
+            {"catalog", "dialects", "provider_api", "rpc", "sandbox", "cli", "testing", "ui"}
+        ),
         "the one JSON reader and writer, wherever JSON is read or written",
     ),
     "cryptography": (frozenset({"crypto"}), "one place to get it right"),
     "httpx": (frozenset({"transport"}), "only the transport uses the network"),
     "aiohttp": (
-        frozenset({"transport", "sandbox"}),
-        "only the transport uses the network; the sandbox is a server",
+        frozenset({"transport", "sandbox", "ui"}),
+        "only the transport uses the network; the sandbox and the page are servers",
     ),
     "truststore": (frozenset({"transport"}), "only the transport uses the network"),
     "yarl": (frozenset({"transport"}), "aiohttp's URLs, so that they are sent unchanged"),
@@ -174,11 +180,12 @@ REVEALERS = frozenset(
         "keysource.recovery",
         "services.transfer.detect",
         "cli.passphrases",
+        "ui.sealing",
     }
 )
 """Modules that may read the text of a secret: to put it on a request, to seal it, to derive the
 key of a slot, to redact it from answers, to compute the id of an import item, and to show a
-recovery code on a terminal."""
+recovery code on a terminal or on the page."""
 
 MODULE_LONG_LINES, FUNCTION_LONG_LINES = 450, 60
 """Longer modules and functions are printed: look whether they do more than one thing."""
@@ -480,9 +487,14 @@ def test_no_test_module_breaks_the_naming_rules(check: Check) -> None:
     assert not breaches, "\n" + "\n".join(breaches)
 
 
-def test_typescript_client_follows_the_naming_rules() -> None:
-    client = ROOT / "client-ts" / "packages" / "client"
-    files = [*client.glob("src/*.ts"), *client.glob("test/*.ts"), *client.glob("testing/*.ts")]
+def test_typescript_follows_the_naming_rules() -> None:
+    packages = ROOT / "client-ts" / "packages"
+    files = [
+        path
+        for folder in ("src", "test", "testing")
+        for kind in ("ts", "tsx")
+        for path in packages.glob(f"*/{folder}/*.{kind}")
+    ]
     written = [path for path in files if path.name != "generated.ts"]
     assert written
     breaches = {

@@ -49,6 +49,7 @@ COMMANDS = {
     "catalog undo": set[str](),
     "sandbox": {"--port", "--replay"},
     "schema": {"--out"},
+    "ui": {"--no-browser"},
     "vault init": {"--protection", "--accept-risk", "--key-file", "--recovery-code"},
     "vault lock": set[str](),
     "vault rekey add": {"kind", "--accept-risk", "--key-file", "--recovery-code"},

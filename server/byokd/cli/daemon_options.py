@@ -25,18 +25,22 @@ class DaemonOptions:
     account: str | None = None
     passphrases: PassphraseSource = field(default_factory=PassphraseSource)
 
+    def arguments(self) -> list[str]:
+        """Return the arguments of a daemon with these options."""
+        arguments: list[str] = []
+        if self.data_dir:
+            arguments += ["--data-dir", self.data_dir]
+        if self.config:
+            arguments += ["--config", self.config]
+        return arguments
+
     def daemon(self, *, allow_export: bool = False) -> Daemon:
         """Return a daemon that is not started yet.
 
         The caller asks the person before it sets `allow_export`.
         """
-        arguments: list[str] = ["--allow-export"] if allow_export else []
-        if self.data_dir:
-            arguments += ["--data-dir", self.data_dir]
-        if self.config:
-            arguments += ["--config", self.config]
         return Daemon(
-            arguments,
+            [*(["--allow-export"] if allow_export else []), *self.arguments()],
             account=self.account,
             on_locked=lambda daemon, data: unlock_if_possible(daemon, data, self.passphrases),
         )

@@ -24,6 +24,7 @@ from byokd.cli import (
     schema,
     terminal,
     transfer,
+    ui,
     vault,
 )
 from byokd.cli.client import DaemonError, DaemonGone
@@ -104,6 +105,7 @@ for _command in (
     chat.chat,
     audit.audit,
     accounts.accounts,
+    ui.ui,
     sandbox.sandbox,
     schema.schema,
 ):

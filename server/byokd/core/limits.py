@@ -443,3 +443,23 @@ CATALOG_PATTERN_SPLITS_MAX: Final = 2_000_000
 
 CATALOG_TIMEOUT_MS: Final = 60_000
 """2 MiB through a slow proxy."""
+
+# --- the page of byokd ui -------------------------------------------------------------------------
+
+UI_BODY_MAX_BYTES: Final = MIB
+"""One message of the page; a form with keys takes a few kB."""
+
+UI_REQUESTS_MAX: Final = 32
+"""Requests of the page at a time; the page sends about six."""
+
+UI_MESSAGES_MAX: Final = 4_096
+"""Messages that wait for the page; one that stopped to read ends its session."""
+
+UI_OPEN_TIMEOUT_MS: Final = 300_000
+"""The address is not opened for so long: somebody else may open it later."""
+
+UI_IDLE_TIMEOUT_MS: Final = 1_800_000
+"""No request of the page for so long: the person has left it open."""
+
+UI_CLOSED_TIMEOUT_MS: Final = 10_000
+"""A page that is loaded again connects at once; one that is closed does not."""

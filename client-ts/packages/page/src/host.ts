@@ -1,0 +1,111 @@
+/**
+ * The page and its host: the one interface between them.
+ *
+ * The host is what shows the page: `byokd ui` in a browser, an extension of VS Code in a webview. It
+ * runs the daemon. Both sides send each other plain JSON messages, in order, over a `Channel`.
+ *
+ * What the host must do, besides passing messages on:
+ *
+ * - **Seal.** The page marks each secret in params as `{ plain: text }`. The host replaces each by
+ *   `{ sealed }` for the field under whose name it stands, before the request leaves the host.
+ * - **Recovery codes.** A request with `makeRecoveryCode: true` is sent with a `recipientPublicKey` of
+ *   the host instead, and `recoveryCode` of its result is the opened text.
+ * - **Environment.** `key/import` with the source `{ type: "environment" }` means the host's own
+ *   environment: the host sends the variables that `provider/list` names as `{ type: "variables" }`.
+ *   A `path` may begin with `~`.
+ * - **Allow.** Every request of the protocol, except `initialize` and `shutdown`.
+ */
+
+import type { ErrorData, JsonObject, Requests, ShowMessageRequest } from "../../client/src/generated.js";
+
+/** Messages of the page. */
+export type PageMessage =
+  | { type: "request"; id: number; method: string; params: JsonObject }
+  | { type: "cancel"; id: number }
+  /** The answer to a `question`; null if the person chose nothing. */
+  | { type: "answer"; id: string; title: string | null }
+  /** Save a text that is no secret in a file of the person's choice. */
+  | { type: "save"; name: string; text: string };
+
+/** Messages of the host. Unknown types are ignored. */
+export type HostMessage =
+  /** The first message. `host` is `browser` or `vscode`. */
+  | { type: "hello"; host: string; account: string }
+  | { type: "result"; id: number; result: unknown }
+  | { type: "error"; id: number; error: ErrorData }
+  | { type: "notification"; method: string; params: unknown }
+  /** `window/showMessageRequest` of the daemon. */
+  | { type: "question"; id: string; params: ShowMessageRequest }
+  | { type: "withdrawn"; id: string }
+  /** Nothing follows. `reason` is for the page's words. */
+  | { type: "ended"; reason: string };
+
+export interface Channel {
+  post(message: PageMessage): void;
+  /** Called once, before the first `post`. */
+  listen(listener: (message: HostMessage) => void): void;
+}
+
+/** Params as the page sends them: secrets are `{ plain }`, and the host has a wish of its own. */
+export type PageParams<P> = P & { makeRecoveryCode?: boolean };
+
+/** An error answer; `data.kind` says which. */
+export class HostError extends Error {
+  constructor(readonly data: ErrorData) {
+    super(data.userMessage);
+  }
+}
+
+type Listener = (message: HostMessage) => void;
+type Pending = { resolve: (value: unknown) => void; reject: (error: Error) => void };
+
+/** Sends requests of the protocol and passes on what the host sends by itself. */
+export class Host {
+  readonly #channel: Channel;
+  readonly #pending = new Map<number, Pending>();
+  readonly #listeners = new Set<Listener>();
+  #lastId = 0;
+
+  constructor(channel: Channel) {
+    this.#channel = channel;
+    channel.listen((message) => this.#take(message));
+  }
+
+  /** Send a request. An abort cancels it; it then rejects with a `HostError` of the kind `cancelled`. */
+  request<M extends keyof Requests>(
+    method: M,
+    params: PageParams<Requests[M]["params"]>,
+    signal?: AbortSignal,
+  ): Promise<Requests[M]["result"]> {
+    const id = (this.#lastId += 1);
+    const answer = new Promise<unknown>((resolve, reject) => this.#pending.set(id, { resolve, reject }));
+    this.#channel.post({ type: "request", id, method, params: params as unknown as JsonObject });
+    signal?.addEventListener("abort", () => this.#channel.post({ type: "cancel", id }), { once: true });
+    return answer as Promise<Requests[M]["result"]>;
+  }
+
+  answer(id: string, title: string | null): void {
+    this.#channel.post({ type: "answer", id, title });
+  }
+
+  save(name: string, text: string): void {
+    this.#channel.post({ type: "save", name, text });
+  }
+
+  /** Call the listener with each message that is no answer; return how to stop. */
+  listen(listener: Listener): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  #take(message: HostMessage): void {
+    if (message.type === "result" || message.type === "error") {
+      const pending = this.#pending.get(message.id);
+      this.#pending.delete(message.id);
+      if (message.type === "result") pending?.resolve(message.result);
+      else pending?.reject(new HostError(message.error));
+      return;
+    }
+    for (const listener of this.#listeners) listener(message);
+  }
+}

@@ -1,0 +1,192 @@
+/** What the page knows: providers, keys, the vault, and open questions of the daemon. */
+
+import type { BackupInfo, ErrorData, KeyInfo, ProviderInfo, VaultInfo } from "../../client/src/generated.js";
+import { Host, HostError, type HostMessage } from "./host.js";
+
+export type View =
+  | { name: "providers"; provider: string | null }
+  | { name: "vault" }
+  | { name: "audit" }
+  | { name: "import" };
+
+export interface Question {
+  id: string;
+  message: string;
+  titles: readonly string[];
+  keyId: string | null;
+  provider: string | null;
+}
+
+export interface State {
+  connected: boolean;
+  ended: string | null;
+  /** `browser` or `vscode`; null until the host has sent it. */
+  host: string | null;
+  loaded: boolean;
+  failure: ErrorData | null;
+  providers: readonly ProviderInfo[];
+  keys: readonly KeyInfo[];
+  vault: VaultInfo | null;
+  backups: readonly BackupInfo[];
+  questions: readonly Question[];
+  view: View;
+  /** The key whose form a question or an entry opened. */
+  updating: string | null;
+  /** Grows when the models of a provider may have changed. */
+  modelsVersion: number;
+  auditVersion: number;
+  firstTime: boolean;
+}
+
+const START: State = {
+  connected: false,
+  ended: null,
+  host: null,
+  loaded: false,
+  failure: null,
+  providers: [],
+  keys: [],
+  vault: null,
+  backups: [],
+  questions: [],
+  view: { name: "providers", provider: null },
+  updating: null,
+  modelsVersion: 0,
+  auditVersion: 0,
+  firstTime: false,
+};
+
+const UPDATE_KEY = "Update key";
+
+export class Model {
+  state: State = START;
+  readonly #listeners = new Set<() => void>();
+
+  constructor(readonly host: Host) {
+    host.listen((message) => void this.#take(message));
+  }
+
+  subscribe(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  set(change: Partial<State>): void {
+    this.state = { ...this.state, ...change };
+    for (const listener of this.#listeners) listener();
+  }
+
+  provider(id: string): ProviderInfo | undefined {
+    return this.state.providers.find((item) => item.id === id);
+  }
+
+  keysOf(provider: string): readonly KeyInfo[] {
+    return this.state.keys.filter((key) => key.provider === provider);
+  }
+
+  show(view: View, updating: string | null = null): void {
+    this.set({ view, updating });
+  }
+
+  async load(): Promise<void> {
+    try {
+      const [providers, vault] = await Promise.all([
+        this.#all("provider/list", {}),
+        this.host.request("vault/status", {}),
+      ]);
+      this.set({ providers: providers as ProviderInfo[], vault: vault.vault, backups: vault.backups, failure: null });
+      await this.loadKeys();
+      const { vault: now, keys } = this.state;
+      this.set({ loaded: true, firstTime: now?.state === "uninitialized" && keys.length === 0 });
+    } catch (error) {
+      this.set({ failure: errorData(error), loaded: true });
+    }
+  }
+
+  /** Read the keys again; a locked vault keeps the last ones. */
+  async loadKeys(): Promise<void> {
+    try {
+      this.set({ keys: (await this.#all("key/list", {})) as KeyInfo[] });
+    } catch (error) {
+      if (!(error instanceof HostError)) throw error;
+      if (error.data.kind === "vaultUninitialized") this.set({ keys: [] });
+    }
+  }
+
+  async loadVault(): Promise<void> {
+    const { vault, backups } = await this.host.request("vault/status", {});
+    this.set({ vault, backups });
+  }
+
+  /** Answer a question; "Update key" opens the form of its key. */
+  answer(question: Question, title: string | null): void {
+    this.host.answer(question.id, title);
+    this.set({ questions: this.state.questions.filter((other) => other.id !== question.id) });
+    if (title === UPDATE_KEY && question.provider && question.keyId) {
+      this.show({ name: "providers", provider: question.provider }, question.keyId);
+    }
+  }
+
+  async #all(method: "provider/list" | "key/list", params: object): Promise<unknown[]> {
+    const items: unknown[] = [];
+    let cursor: string | null = null;
+    do {
+      const page: { items: readonly unknown[]; nextCursor: string | null } = await this.host.request(method, {
+        ...params,
+        cursor,
+      });
+      items.push(...page.items);
+      cursor = page.nextCursor;
+    } while (cursor !== null);
+    return items;
+  }
+
+  async #take(message: HostMessage): Promise<void> {
+    switch (message.type) {
+      case "hello":
+        this.set({ connected: true, host: message.host });
+        return this.load();
+      case "ended":
+        return this.set({ ended: message.reason });
+      case "question":
+        return this.#question(message);
+      case "withdrawn":
+        return this.set({ questions: this.state.questions.filter((other) => other.id !== message.id) });
+      case "notification":
+        return this.#notification(message.method, message.params);
+    }
+  }
+
+  #question({ id, params }: Extract<HostMessage, { type: "question" }>): void {
+    const question: Question = {
+      id,
+      message: params.message,
+      titles: params.actions.map((action) => action.title),
+      keyId: params._meta?.keyId ?? null,
+      provider: params._meta?.provider ?? null,
+    };
+    this.set({ questions: [...this.state.questions, question] });
+  }
+
+  async #notification(method: string, params: unknown): Promise<void> {
+    const { modelsVersion, auditVersion } = this.state;
+    switch (method) {
+      case "key/changed":
+        this.set({ auditVersion: auditVersion + 1 });
+        return this.loadKeys();
+      case "vault/changed":
+        this.set({ vault: (params as { vault: VaultInfo }).vault });
+        return this.state.loaded ? this.loadKeys() : undefined;
+      case "model/changed":
+        return this.set({ modelsVersion: modelsVersion + 1 });
+      case "catalog/changed":
+        this.set({ providers: (await this.#all("provider/list", {})) as ProviderInfo[], modelsVersion: modelsVersion + 1 });
+    }
+  }
+}
+
+/** The data of an error answer; of another error, an empty one with its text. */
+export function errorData(error: unknown): ErrorData {
+  if (error instanceof HostError) return error.data;
+  throw error;
+}

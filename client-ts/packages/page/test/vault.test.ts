@@ -1,0 +1,87 @@
+/** The first start in three steps, locking and unlocking, recovery, and changing the protection. */
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { KEY, PASSPHRASE, Session, SKIP } from "../testing/session.js";
+
+test("the first start ends with an answer", { skip: SKIP }, async (t) => {
+  const session = await Session.start(t);
+  const { page } = session;
+  await page.getByRole("heading", { name: "Set up byokd" }).waitFor();
+  await session.step("10-first-start");
+  await page.getByRole("radio", { name: "Passphrase" }).check();
+  await page.getByLabel("New passphrase").fill("short");
+  await page.getByRole("button", { name: "Create the vault" }).click();
+  await page.getByText("needs at least 12 characters").waitFor();
+  await page.getByRole("radio", { name: "Key file" }).check();
+  await page.getByRole("checkbox", { name: "I have read" }).check();
+  await page.getByRole("button", { name: "Create the vault" }).click();
+  await page.getByLabel("Provider", { exact: true }).selectOption("openai-compatible");
+  await session.step("11-choose-a-provider");
+  await page.getByRole("button", { name: "Continue" }).click();
+  await page.getByLabel("Base URL").fill(session.sandboxUrl);
+  await page.getByLabel("API key").fill(KEY);
+  await page.getByRole("button", { name: "Save" }).click();
+  await page.getByRole("heading", { name: "It works" }).waitFor();
+  await page.getByLabel("Model").selectOption("sandbox-echo");
+  await page.getByRole("button", { name: "Ask" }).click();
+  await page.getByText("Say hello in one sentence", { exact: false }).first().waitFor();
+  await page.locator(".answer").waitFor();
+  await session.step("12-first-answer");
+  await page.getByRole("button", { name: "Go to the providers" }).click();
+  await page.getByRole("option", { name: "OpenAI-compatible" }).getByText("Active").waitFor();
+});
+
+test("a vault is locked and unlocked, and its recovery code is shown once", { skip: SKIP }, async (t) => {
+  const session = await Session.start(t);
+  const { page } = session;
+  await page.getByRole("radio", { name: "Passphrase" }).check();
+  const [first, second] = [page.getByLabel("New passphrase"), page.getByLabel("The same again")];
+  await first.fill(PASSPHRASE);
+  await second.fill(`${PASSPHRASE}?`);
+  await page.getByRole("button", { name: "Create the vault" }).click();
+  await page.getByText("The two passphrases differ").waitFor();
+  await first.fill(PASSPHRASE);
+  await second.fill(PASSPHRASE);
+  await page.getByRole("checkbox", { name: "Also make a recovery code" }).check();
+  await page.getByRole("button", { name: "Create the vault" }).click();
+  const code = (await page.locator(".recovery-code").textContent()) ?? "";
+  assert.ok(code.length > 20);
+  await session.step("30-recovery-code");
+  await page.getByRole("button", { name: "I have written it down" }).click();
+  assert.ok(!(await page.content()).includes(code));
+  await page.getByRole("button", { name: "Skip to the providers" }).click();
+
+  await page.getByRole("button", { name: "Vault" }).click();
+  await page.getByRole("cell", { name: "Recovery code", exact: true }).waitFor();
+  await session.step("31-vault");
+  await page.getByRole("button", { name: "Lock", exact: true }).click();
+  await page.getByRole("form", { name: "Unlock the vault" }).waitFor();
+  await page.getByRole("button", { name: "AI Providers" }).click();
+  await page.getByText("The vault is locked").waitFor();
+  await session.step("32-locked");
+  await page.getByRole("button", { name: "Unlock", exact: true }).click();
+  await page.getByLabel("Passphrase", { exact: true }).fill("a wrong passphrase");
+  await page.getByRole("button", { name: "Unlock", exact: true }).click();
+  await page.getByText("passphrase does not open the vault", { exact: false }).first().waitFor();
+  await session.step("33-wrong-passphrase");
+  await page.getByRole("button", { name: "Use the recovery code" }).click();
+  await page.getByLabel("Recovery code", { exact: true }).fill(code.toLowerCase());
+  await page.getByRole("button", { name: "Unlock", exact: true }).click();
+  await page.getByRole("button", { name: "Lock", exact: true }).waitFor();
+  assert.ok(!(await page.content()).includes(code.toLowerCase()));
+
+  await page.getByRole("button", { name: "Change protection" }).click();
+  await page.getByRole("radio", { name: "Key file" }).check();
+  await page.getByRole("checkbox", { name: "I have read" }).check();
+  await session.step("34-change-protection");
+  await page.getByRole("button", { name: "Change protection" }).last().click();
+  await page.getByText("The protection was changed.").waitFor();
+  await page.getByRole("cell", { name: "Key file", exact: true }).waitFor();
+  await page.getByRole("button", { name: "Renew the keys inside" }).click();
+  await page.getByRole("alertdialog").getByRole("button", { name: "Renew the keys inside" }).click();
+  const renewed = (await page.locator(".recovery-code").textContent()) ?? "";
+  assert.notEqual(renewed, code);
+  await session.step("35-renewed");
+});
