@@ -1,6 +1,7 @@
 -- The settings of the Neovim under test.
 vim.opt.runtimepath:prepend(vim.env.BYOKD_PLUGIN)
 vim.opt.shortmess:append('I')
+vim.lsp.set_log_level('debug') -- the log must not have a key even so
 require('byokd').setup({
   command = vim.json.decode(vim.env.BYOKD_COMMAND),
   effort = 'low',

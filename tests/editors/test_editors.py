@@ -280,6 +280,9 @@ def test_bad_key_is_refused_and_good_key_is_stored_unseen(bench: Bench) -> None:
     editor.command(editor.health)
     report = terminal.until("vault: unlocked, keyFile", "model: none")
     assert re.search(rf"key: {GENERIC}.*{re.escape(bench.sandbox.origin)}, active", report)
+    logs = [path.read_text("utf-8") for path in bench.data.parent.rglob("lsp.log")]
+    assert all(KEY not in log and BAD_KEY not in log and "key/list" in log for log in logs)
+    assert len(logs) == (editor.name == "neovim")
 
 
 def test_chat_folds_thoughts_runs_allowed_tool_and_stops(with_key: Bench) -> None:

@@ -22,7 +22,7 @@
 ;;
 ;; The daemon is the first of `byokd-command', byokd in the variable `exec-path', and
 ;; ~/.local/bin/byokd.  A key is sent to it as it is, over the pipe between the two processes: Emacs
-;; cannot seal it, and the log of jsonrpc.el is switched off so that no buffer has it.
+;; has no HPKE to seal it with, so the log of jsonrpc.el is switched off and no buffer has it.
 
 ;;; Code:
 

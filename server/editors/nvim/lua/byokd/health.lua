@@ -18,7 +18,7 @@ local function check(health)
 end
 
 function M.check()
-  local health = vim.health
+  local health = setmetatable({}, { __index = function(_, name) return vim.health[name] or vim.health['report_' .. name] end })
   health.start('byokd')
   local command, where = rpc.find()
   if not command then return health.error(where) end
