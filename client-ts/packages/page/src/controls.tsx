@@ -1,7 +1,7 @@
 /** The controls that all views share. */
 
 import type { ComponentChildren, RefObject } from "preact";
-import { useCallback, useEffect, useId, useRef, useState } from "preact/hooks";
+import { useCallback, useEffect, useId, useLayoutEffect, useRef, useState } from "preact/hooks";
 
 import type { ErrorData } from "../../client/src/generated.js";
 import { safeUrl, sentence } from "./format.js";
@@ -199,7 +199,7 @@ interface ConfirmProps {
 export function Confirm({ title, children, action, onConfirm, onCancel }: ConfirmProps) {
   const cancel = useRef<HTMLButtonElement>(null);
   const id = useId();
-  useEffect(() => cancel.current?.focus(), []);
+  useLayoutEffect(() => cancel.current?.focus(), []);
   return (
     <div class="confirm" role="alertdialog" aria-labelledby={`${id}-title`} aria-describedby={`${id}-text`} onKeyDown={onEscape(onCancel)}>
       <h3 id={`${id}-title`}>{title}</h3>

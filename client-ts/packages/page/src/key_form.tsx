@@ -5,7 +5,7 @@
  * decides. The secret leaves its field when the form is sent, and this page after the answer.
  */
 
-import { useEffect, useId, useRef, useState } from "preact/hooks";
+import { useEffect, useId, useLayoutEffect, useRef, useState } from "preact/hooks";
 
 import type { ErrorData, FieldInfo, KeyInfo, KeyStoreResult, ProviderInfo, SecretInput } from "../../client/src/generated.js";
 import { Button, Checkbox, Failure, Field, Live, Notice, onEscape, OutLink, Progress, TextField, type Tone } from "./controls.js";
@@ -67,7 +67,7 @@ export function KeyForm({ model, provider, replaces, hasOthers, onCancel, onDone
     const inputs = [...(form.current?.querySelectorAll<HTMLInputElement>("input:not([type=checkbox])") ?? [])];
     (inputs.find((input) => !input.value) ?? inputs[0])?.focus();
   };
-  useEffect(focusFirst, []);
+  useLayoutEffect(focusFirst, []);
   const wasAsking = useRef(false);
   useEffect(() => {
     if (wasAsking.current && step.name === "editing") focusFirst();

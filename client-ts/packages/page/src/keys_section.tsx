@@ -34,6 +34,12 @@ export function KeysSection({ model, state, provider }: Props) {
     }
   }, [state.updating]);
 
+  // What was true of a key before the provider rejected it is not shown beside that.
+  const rejected = keys.filter((key) => key.state === "softDisabled").length;
+  useEffect(() => {
+    if (rejected > 0) setMessage(null);
+  }, [rejected]);
+
   const close = () => {
     setOpen(null);
     requestAnimationFrame(() => addButton.current?.focus());

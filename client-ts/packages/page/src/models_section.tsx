@@ -43,6 +43,7 @@ export function ModelsSection({ model, state, provider }: Props) {
   const needle = filter.trim().toLowerCase();
   const items = (listing?.items ?? []).filter((item) => `${item.id} ${item.name ?? ""}`.toLowerCase().includes(needle));
   const shown = all ? items : items.slice(0, SHOWN_FIRST);
+  const cause = sharedCause(listing?.items ?? []);
   const seenAt = Math.min(...(listing?.items ?? []).map((item) => item.seenAt ?? Number.POSITIVE_INFINITY));
   return (
     <section class="section" aria-labelledby="models-title">
@@ -71,7 +72,12 @@ export function ModelsSection({ model, state, provider }: Props) {
       <Live>
         {task.running && <Progress text={words.models.loading} />}
         {task.error && <Failure data={task.error} model={model} />}
-        {listing?.failures.map((failure) => (
+        {cause && (
+          <Notice tone="warn">
+            <p>{sentence(words.models.cannotUse(causeText(cause)))}</p>
+          </Notice>
+        )}
+        {listing?.failures.filter((failure) => failure.kind !== cause).map((failure) => (
           <Notice tone="warn" key={`${failure.provider} ${failure.keyId ?? ""}`}>
             <p>{sentence(words.models.failed(failure.message))}</p>
           </Notice>
@@ -79,7 +85,7 @@ export function ModelsSection({ model, state, provider }: Props) {
         {listing && usable && listing.items.length === 0 && listing.failures.length === 0 && <p class="quiet">{words.models.empty}</p>}
         {listing && listing.items.length > 0 && items.length === 0 && <p class="quiet">{words.models.noMatch(filter)}</p>}
       </Live>
-      {shown.length > 0 && <ModelsTable model={model} items={shown} />}
+      {shown.length > 0 && <ModelsTable model={model} items={shown} cause={cause} />}
       {shown.length < items.length && <Button onClick={() => setAll(true)}>{words.models.all(items.length)}</Button>}
     </section>
   );
@@ -96,7 +102,15 @@ async function listed(model: Model, provider: string, refresh: boolean): Promise
   return { items, failures: page.failures };
 }
 
-function ModelsTable({ model, items }: { model: Model; items: readonly ModelInfo[] }) {
+/** The kind of error that every model would get, which is then shown once. */
+function sharedCause(items: readonly ModelInfo[]): string | null {
+  const kind = items[0]?.unavailable?.kind ?? null;
+  return items.every((item) => item.unavailable?.kind === kind) ? kind : null;
+}
+
+const causeText = (kind: string): string => words.models.unavailable[kind] ?? kind;
+
+function ModelsTable({ model, items, cause }: { model: Model; items: readonly ModelInfo[]; cause: string | null }) {
   const { columns } = words.models;
   return (
     <div class="scroll" tabIndex={0} role="region" aria-label={words.models.table}>
@@ -115,7 +129,7 @@ function ModelsTable({ model, items }: { model: Model; items: readonly ModelInfo
         </thead>
         <tbody>
           {items.map((item) => (
-            <ModelRow key={`${item.keyId ?? ""} ${item.id}`} model={model} item={item} />
+            <ModelRow key={`${item.keyId ?? ""} ${item.id}`} model={model} item={item} cause={cause} />
           ))}
         </tbody>
       </table>
@@ -123,7 +137,7 @@ function ModelsTable({ model, items }: { model: Model; items: readonly ModelInfo
   );
 }
 
-function ModelRow({ model, item }: { model: Model; item: ModelInfo }) {
+function ModelRow({ model, item, cause }: { model: Model; item: ModelInfo; cause: string | null }) {
   const [outcome, setOutcome] = useState<TestOutcome | null>(null);
   const { facts } = item;
   const test = () => {
@@ -136,7 +150,7 @@ function ModelRow({ model, item }: { model: Model; item: ModelInfo }) {
         <td class="model">
           <code>{item.id}</code>
           {item.name && item.name !== item.id && <span class="quiet">{item.name}</span>}
-          <Remarks item={item} />
+          <Remarks item={item} cause={cause} />
         </td>
         <td class="num" title={sourceText(facts.context)}>{item.contextTokens === null ? <Unknown /> : tokens(item.contextTokens)}</td>
         <td class="num" title={sourceText(facts.output)}>{item.outputTokens === null ? <Unknown /> : tokens(item.outputTokens)}</td>
@@ -174,8 +188,8 @@ function ModelRow({ model, item }: { model: Model; item: ModelInfo }) {
   );
 }
 
-function Remarks({ item }: { item: ModelInfo }) {
-  const why = item.unavailable && (words.models.unavailable[item.unavailable.kind] ?? item.unavailable.kind);
+function Remarks({ item, cause }: { item: ModelInfo; cause: string | null }) {
+  const why = item.unavailable && item.unavailable.kind !== cause && causeText(item.unavailable.kind);
   return (
     <>
       {why && <span class="badge warn">{words.models.cannotUse(why)}</span>}

@@ -68,40 +68,45 @@ test("everything can be done with the keyboard", { skip: SKIP }, async (t) => {
   await page.getByRole("heading", { level: 1, name: "OpenAI-compatible" }).waitFor();
   await tabTo(session, "Add a key for OpenAI-compatible");
   await keyboard.press("Enter");
-  await keyboard.type(session.sandboxUrl); // the form takes the focus
+  await hasFocus(session, "Base URL"); // the form takes it
+  await keyboard.type(session.sandboxUrl);
   await keyboard.press("Tab");
   await keyboard.type(KEY);
   await keyboard.press("Enter");
   await page.getByText("Stored …cdef.").waitFor();
-  assert.equal(await focused(session), "Add key");
+  await hasFocus(session, "Add key");
   await page.keyboard.press("Tab");
-  assert.equal(await focused(session), "Check: …cdef");
+  await hasFocus(session, "Check: …cdef");
   await tabTo(session, "Disable: …cdef");
   await keyboard.press("Enter");
   await page.getByText("Disabled by you").waitFor();
   await tabTo(session, "Delete: …cdef");
   await keyboard.press("Enter");
-  assert.equal(await focused(session), "Cancel");
+  await hasFocus(session, "Cancel");
   await keyboard.press("Tab");
   await keyboard.press("Enter");
   await page.getByText("Deleted …cdef.").waitFor();
   assert.deepEqual(session.faults, []);
 });
 
-/** The accessible name of what has the focus, as far as these tests need it. */
-function focused({ page }: Session): Promise<string> {
-  return page.evaluate(() => {
-    const element = document.activeElement as HTMLElement;
-    const label = element.id && document.querySelector(`label[for="${CSS.escape(element.id)}"]`);
-    return (element.getAttribute("aria-label") ?? ((label as HTMLElement) || element).innerText).trim();
-  });
+/** The accessible name of what has the focus, as far as these tests need it; runs in the page. */
+function nameOfFocused(): string {
+  const element = document.activeElement as HTMLElement;
+  const label = element.id && document.querySelector(`label[for="${CSS.escape(element.id)}"]`);
+  return (element.getAttribute("aria-label") ?? ((label as HTMLElement) || element).innerText).trim();
+}
+
+/** Wait until the control with this name has the focus. */
+async function hasFocus({ page }: Session, name: string): Promise<void> {
+  const check = `(${nameOfFocused.toString()})().startsWith(${JSON.stringify(name)})`;
+  await page.waitForFunction(check);
 }
 
 /** Press Tab until the control with this name has the focus. */
-async function tabTo(session: Session, name: string): Promise<void> {
+async function tabTo({ page }: Session, name: string): Promise<void> {
   for (let pressed = 0; pressed < 120; pressed += 1) {
-    if ((await focused(session)).startsWith(name)) return;
-    await session.page.keyboard.press("Tab");
+    if ((await page.evaluate(nameOfFocused)).startsWith(name)) return;
+    await page.keyboard.press("Tab");
   }
   throw new Error(`Tab does not reach ${name}`);
 }

@@ -16,7 +16,7 @@ test("a key is checked before it is stored, and a bad one is not stored", { skip
   await session.addKey({ key: BAD_KEY });
   await page.getByText("Nothing was stored.").waitFor();
   assert.equal(await page.getByLabel("API key").inputValue(), "");
-  assert.ok(await page.getByLabel("API key").evaluate((input) => input === document.activeElement));
+  await page.locator('input[type="password"]:focus').waitFor();
   await session.step("22-key-refused");
 
   await page.getByLabel("API key").fill(KEY);
@@ -80,7 +80,7 @@ test("keys are disabled, enabled, updated, made default and deleted", { skip: SK
   await page.getByRole("button", { name: "Delete: first" }).click();
   const question = page.getByRole("alertdialog", { name: "Delete first?" });
   await question.waitFor();
-  assert.ok(await question.getByRole("button", { name: "Cancel" }).evaluate((button) => button === document.activeElement));
+  await question.locator("button:focus").getByText("Cancel").waitFor();
   await session.step("27-delete");
   await page.keyboard.press("Escape");
   assert.equal(await row("first").count(), 1);
@@ -123,4 +123,30 @@ test("what is pasted along with a key is removed, and said so", { skip: SKIP }, 
   assert.equal(await field.getAttribute("type"), "text");
   await page.mouse.up();
   assert.equal(await field.getAttribute("type"), "password");
+});
+
+test("a key that dies is reported in words, and its form is one click away", { skip: SKIP }, async (t) => {
+  const session = await Session.start(t);
+  const { page } = session;
+  await session.withVault();
+  await session.open("OpenAI-compatible");
+  await session.addKey({ label: "work" });
+  await page.getByText("Stored work.").waitFor();
+  await page.getByRole("cell", { name: "sandbox-echo" }).first().waitFor();
+  await session.control(KEY, false);
+  for (let chats = 0; chats < 3; chats += 1) {
+    await page.getByRole("button", { name: "Test: sandbox-echo" }).click();
+    await page.locator(".outcome .notice.bad").waitFor();
+  }
+  const question = page.getByRole("alertdialog", { name: "Question" });
+  await question.getByText("work").waitFor();
+  await page.getByRole("cell", { name: /Disabled: rejected by OpenAI-compatible on/ }).waitFor();
+  await session.step("29-key-rejected");
+  await session.control(KEY, true);
+  await question.getByRole("button", { name: "Update key" }).click();
+  await page.getByLabel("API key").fill(KEY);
+  await page.getByRole("button", { name: "Update key", exact: true }).click();
+  await page.getByText("Updated work.").waitFor();
+  await page.getByRole("cell", { name: "Active" }).waitFor();
+  assert.equal(await question.count(), 0);
 });

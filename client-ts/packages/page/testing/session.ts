@@ -151,6 +151,16 @@ export class Session {
     await page.getByRole("listbox", { name: "Providers" }).waitFor();
   }
 
+  /** Accept the key in the sandbox, or reject it from now on. */
+  async control(key: string, valid: boolean): Promise<void> {
+    const response = await fetch(new URL("/control/keys", this.sandboxUrl), {
+      method: "POST",
+      headers: { "Content-Type": "application/json" },
+      body: JSON.stringify({ key, valid }),
+    });
+    assert.ok(response.ok);
+  }
+
   async open(provider: string): Promise<void> {
     await this.page.getByRole("option", { name: provider }).first().click();
     await this.page.getByRole("heading", { level: 1 }).waitFor();
