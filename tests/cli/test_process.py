@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ from anyio.from_thread import start_blocking_portal
 from byokd.catalog.loader import load
 from byokd.cli.main import main
 from byokd.sandbox import Sandbox
+from byokd.store.paths import store_paths
 from cli.shell import Byokd
 from sandbox_env import BAD_KEY, GENERIC, KEY
 
@@ -180,15 +182,17 @@ def test_damaged_vault_is_restored_from_backup(
         assert byokd("audit verify").startswith("complete and unchanged; ")
 
 
-def test_restored_older_backup_is_shown_as_locked_until_it_is_accepted(
-    byokd: Byokd, sandbox: Sandbox
+def test_restored_older_copy_is_shown_as_locked_until_it_is_accepted(
+    byokd: Byokd, sandbox: Sandbox, tmp_path: Path
 ) -> None:
     add = f"keys add {GENERIC} --base-url {sandbox.base_url} --stdin"
     byokd(add, stdin=KEY)
     byokd.restart()
+    # A copy of the person's own: byokd's backups are taken in the background.
+    copy = shutil.copy(store_paths(byokd.folder).vault_db, tmp_path / "older.db")
     byokd(add, stdin=KEY)
     byokd.restart()
-    shown = " ".join(byokd("vault restore --yes").split())
+    shown = " ".join(byokd(f"vault restore --yes --from {copy}").split())
     assert "state locked" in shown
     assert "reason rollback" in shown
     assert "byokd vault unlock --accept-rollback" in shown
