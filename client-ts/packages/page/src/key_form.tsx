@@ -169,7 +169,7 @@ export function KeyForm({ model, provider, replaces, hasOthers, onCancel, onDone
                   {provider.hosts.map((host) => (
                     <option key={host.baseUrl} value={host.baseUrl}>{`${host.name} – ${addressHost(host.baseUrl)}`}</option>
                   ))}
-                  <option value={OTHER}>{words.form.other}</option>
+                  <option value={OTHER}>{words.form.another}</option>
                 </select>
               )}
             </Field>

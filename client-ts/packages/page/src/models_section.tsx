@@ -157,7 +157,7 @@ function ModelRow({ model, item, cause }: { model: Model; item: ModelInfo; cause
         <td title={sourceText(facts.inputs)}><Inputs names={item.inputModalities} /></td>
         <td><Flag value={item.tools} /></td>
         <td title={sourceText(facts.efforts)}>
-          {item.efforts && item.efforts.length > 0 ? <span class="efforts">{item.efforts.join(" ")}</span> : <Flag value={item.reasoning} />}
+          {item.efforts && item.efforts.length > 0 ? <span class="efforts">{item.efforts.join(", ")}</span> : <Flag value={item.reasoning} />}
         </td>
         <td class="num price" title={sourceText(facts.price)}>
           <Price item={item} />

@@ -146,6 +146,7 @@ export const words = {
     host: "Send it to",
     usual: (host: string) => `${host} (usual)`,
     other: "Use another address",
+    another: "Another address",
     otherLabel: "Base URL",
     pasteLabel: "Address, or what the portal shows",
     pasteHint: "Paste the address or the page of the portal; byokd reads the host and the fields from it.",
