@@ -85,3 +85,23 @@ test("a vault is locked and unlocked, and its recovery code is shown once", { sk
   assert.notEqual(renewed, code);
   await session.step("35-renewed");
 });
+
+test("a backup is restored after a question", { skip: SKIP }, async (t) => {
+  const session = await Session.start(t);
+  const { page } = session;
+  await session.withVault();
+  await session.open("OpenAI-compatible");
+  await session.addKey({ label: "work" });
+  await page.getByText("Stored work.").waitFor();
+  await page.getByRole("button", { name: "Vault" }).click();
+  const restore = page.getByRole("button", { name: /^Restore:/ }).first();
+  await restore.click();
+  await page.keyboard.press("Escape");
+  await restore.click();
+  await page.getByRole("alertdialog", { name: /^Restore the backup of/ }).waitFor();
+  await session.step("36-restore");
+  await page.getByRole("button", { name: "Restore this backup" }).click();
+  await page.getByText("The backup was restored.").waitFor();
+  await page.getByRole("button", { name: "AI Providers" }).click();
+  await page.getByRole("option", { name: "OpenAI-compatible" }).getByText("Active").waitFor();
+});
