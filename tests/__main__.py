@@ -2,8 +2,8 @@
 
 Imports the standard library only, because it runs before anything is installed. All stages run,
 also after one has failed. Two stages run at the same time, the longest first. The end of the output
-shows the slowest tests, the coverage per package, and how many tests passed, failed and were
-skipped. With arguments for pytest the tests run as one stage and no coverage is measured.
+shows the slowest tests, and how many tests passed, failed and were skipped; with `--long` also the
+coverage per package. With arguments for pytest the tests run as one stage.
 
 `python3 tests --relock` writes the three hash-pinned locks anew from `pyproject.toml`.
 `python3 tests new-provider ID …` adds a provider to the catalog.
@@ -92,7 +92,7 @@ def main(words: list[str]) -> int:
         scaffold = [python, "-I", "-X", "utf8", "tests/tools/new_provider.py", *words[1:]]
         return subprocess.run(scaffold, check=False, cwd=ROOT).returncode
     with tempfile.TemporaryDirectory() as folder:
-        data = None if _are_for_pytest(words) else Path(folder)
+        data = Path(folder) if "--long" in words and not _are_for_pytest(words) else None
         tallies = [_stage("system", lambda: _system_packages(words))]
         with ThreadPoolExecutor(2) as pool:
             stages = _stages(python, words, data)
@@ -113,7 +113,7 @@ def _are_for_pytest(words: list[str]) -> bool:
 
 def _stages(python: str, words: list[str], data: Path | None) -> list[Stage]:
     """Return the stages, the longest first. `data` is the folder for coverage, if measured."""
-    if data is None:
+    if _are_for_pytest(words):
         tests: list[Stage] = [("pytest", lambda: _pytest(python, words, live=True))]
     else:
         apart = [f"--ignore={place}" for place in (*E2E, *PROGRAMS)]
