@@ -45,6 +45,8 @@ INCOMPLETE: Final = "the provider did not count all tokens, so the cost is not k
 _FRAMED: Final = (b"data", b"event", b"id", b"retry", b"error", b":", b"\0", b"\1")
 """How the first bytes of event streams begin, in text and in binary."""
 
+_END_MARKER: Final = b"[DONE]"
+
 _UPSTREAM_REASONS: Final = (
     "native_finish_reason", "nativeFinishReason", "raw_finish_reason", "rawFinishReason",
     "native_stop_reason", "provider_finish_reason", "upstream_finish_reason",
@@ -324,7 +326,11 @@ class AnswerDecoder(ABC):
             self._fail(INTERRUPTED)
 
     def _unanswered(self, *, whole: bool) -> Fault:
-        opening = self._body.opening[:PROVIDER_MESSAGE_MAX_BYTES].removeprefix(BOM).strip()
+        opening = self._body.opening[:PROVIDER_MESSAGE_MAX_BYTES].removeprefix(BOM)
+        if self._done:  # what follows the end is no part of the answer
+            before, marker, _ = opening.partition(_END_MARKER)
+            opening = before + marker
+        opening = opening.strip()
         if not opening or opening.startswith(_FRAMED):
             return SILENT if whole and self._ended else INTERRUPTED
         if opening in _EMPTY_DOCUMENTS:
