@@ -65,6 +65,15 @@ def test_exit_ends_the_process(tmp_path: Path) -> None:
     assert process.returncode == 0
 
 
+@pytest.fixture
+def ctrl_c_interrupts() -> Iterator[None]:
+    """Handle SIGINT as Python does by default; a suite in the background ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("ctrl_c_interrupts")
 def test_second_ctrl_c_ends_the_command(daemon: Daemon) -> None:
     def interrupt_twice(_method: str, _params: Params) -> None:
         signal.raise_signal(signal.SIGINT)
@@ -77,6 +86,7 @@ def test_second_ctrl_c_ends_the_command(daemon: Daemon) -> None:
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
+@pytest.mark.usefixtures("ctrl_c_interrupts")
 def test_ctrl_c_cancels_and_returns_the_partial_answer(daemon: Daemon) -> None:
     with (
         start_blocking_portal() as portal,
