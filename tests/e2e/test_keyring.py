@@ -251,7 +251,7 @@ CHOICE: dict[str | None, tuple[bool, str | None]] = {
     None: (False, "noBackend"),
     "silent": (False, "timeout"),
 }
-"""What is told of the keyring before there is a vault; "silent" comes last because it hangs."""
+"""The status of the keyring before there is a vault; "silent" comes last because it hangs."""
 
 
 async def _keyring_choice(daemon: Daemon, pings: Pings) -> tuple[bool, str | None]:

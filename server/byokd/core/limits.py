@@ -439,7 +439,7 @@ CATALOG_PATTERN_BROAD_REPEATS_MAX: Final = 2
 """Those that match most characters, as `.*`: each multiplies the time by the text's length."""
 
 CATALOG_PATTERN_SPLITS_MAX: Final = 2_000_000
-"""Ways in which bounded repeats split one text: about a tenth of a second of backtracking."""
+"""How many splits of one text the bounded repeats of a pattern may try; about 0.1 s of matching."""
 
 CATALOG_TIMEOUT_MS: Final = 60_000
 """2 MiB through a slow proxy."""
