@@ -1,0 +1,5 @@
+/** The extension of VS Code. */
+
+import type { ExtensionContext } from "vscode";
+
+export function activate(_context: ExtensionContext): void {}
