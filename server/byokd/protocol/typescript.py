@@ -67,6 +67,8 @@ def render(document: Node, schema_hash: str) -> str:
 
 def _constants(document: Node, schema_hash: str) -> str:
     kinds = document["$defs"]["ErrorKind"]["enum"]
+    methods: dict[str, Node] = document["methods"]
+    requests = [name for name, node in methods.items() if node["direction"] == "request"]
     return "\n".join(
         (
             f"export const PROTOCOL_VERSION = {document['protocolVersion']};",
@@ -81,6 +83,9 @@ def _constants(document: Node, schema_hash: str) -> str:
             "",
             "/** The error kinds of this version. */",
             _list("ERROR_KINDS", kinds),
+            "",
+            "/** The methods of `Requests`. */",
+            _list("REQUEST_METHODS", requests),
             "",
         )
     )

@@ -43,8 +43,12 @@ export interface StartOptions extends SpawnOptions, ConnectOptions {
   restart?: boolean | RestartOptions;
 }
 
-/** Shows a message with buttons; returns the title of the chosen button, or null. */
-export type PromptHandler = (request: ShowMessageRequest) => Promise<string | null> | string | null;
+/**
+ * Shows a message with buttons; returns the title of the chosen button, or null.
+ *
+ * `signal` is aborted when the daemon withdraws the question, or ends; a later answer changes nothing.
+ */
+export type PromptHandler = (request: ShowMessageRequest, signal: AbortSignal) => Promise<string | null> | string | null;
 
 /** The params of `chat/send` without `streamId`, which the client creates. */
 export type ChatParams = Omit<SendParams, "streamId">;
@@ -283,8 +287,8 @@ class Router implements SessionListener {
     this.emit(method, params);
   }
 
-  async onPrompt(request: ShowMessageRequest): Promise<MessageAction | null> {
-    const title = await this.prompt(request);
+  async onPrompt(request: ShowMessageRequest, signal: AbortSignal): Promise<MessageAction | null> {
+    const title = await this.prompt(request, signal);
     return title === null ? null : { title };
   }
 }

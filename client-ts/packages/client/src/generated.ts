@@ -113,6 +113,40 @@ export const ERROR_KINDS = [
   "notFound",
 ] as const;
 
+/** The methods of `Requests`. */
+export const REQUEST_METHODS = [
+  "provider/list",
+  "provider/test",
+  "key/store",
+  "key/rotate",
+  "key/list",
+  "key/probe",
+  "key/disable",
+  "key/enable",
+  "key/delete",
+  "key/setDefault",
+  "key/import",
+  "key/export",
+  "vault/status",
+  "vault/initialize",
+  "vault/unlock",
+  "vault/lock",
+  "vault/restore",
+  "vault/rekey",
+  "model/list",
+  "model/refresh",
+  "chat/send",
+  "chat/countTokens",
+  "catalog/show",
+  "catalog/refresh",
+  "catalog/undo",
+  "audit/list",
+  "audit/verify",
+  "audit/export",
+  "account/list",
+  "account/delete",
+] as const;
+
 /** Show both origins; if the person agrees, the key is sealed for the second. */
 export interface AcceptOriginAction {
   type: "acceptOrigin";

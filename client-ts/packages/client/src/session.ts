@@ -1,5 +1,7 @@
 /** One daemon from its start to its end: its connection and what is sealed for it. */
 
+import type { CancellationToken } from "vscode-jsonrpc/node";
+
 import { initialize, exchange, open, type Connection } from "./connection.js";
 import { spawnDaemon, type Daemon, type DaemonStreams, type Exit, type SpawnOptions } from "./daemon.js";
 import { ConnectionClosed, StartError } from "./errors.js";
@@ -42,7 +44,8 @@ export interface ConnectOptions {
 /** Receives what a daemon sends by itself. */
 export interface SessionListener {
   onNotification(method: string, params: unknown): void;
-  onPrompt(request: ShowMessageRequest): Promise<MessageAction | null>;
+  /** `signal` is aborted when the daemon withdraws the question, or ends. */
+  onPrompt(request: ShowMessageRequest, signal: AbortSignal): Promise<MessageAction | null>;
 }
 
 const START_TIMEOUT_MS = 20_000;
@@ -96,7 +99,12 @@ export class Session {
     const connection = open(streams, daemon);
     const { rpc } = connection;
     rpc.onNotification((method, params) => listener.onNotification(method, params));
-    rpc.onRequest("window/showMessageRequest", (request: ShowMessageRequest) => listener.onPrompt(request));
+    rpc.onRequest("window/showMessageRequest", (request: ShowMessageRequest, token: CancellationToken) => {
+      const withdrawn = new AbortController();
+      token.onCancellationRequested(() => withdrawn.abort());
+      void connection.closed.then(() => withdrawn.abort());
+      return listener.onPrompt(request, withdrawn.signal);
+    });
     const limitMs = options.startTimeoutMs ?? START_TIMEOUT_MS;
     const timeout = AbortSignal.timeout(limitMs);
     try {

@@ -4,6 +4,8 @@ import assert from "node:assert/strict";
 import { PassThrough } from "node:stream";
 import { test } from "node:test";
 
+import { CancellationTokenSource } from "vscode-jsonrpc/node";
+
 import { ByokdError, Client, ConnectionClosed, ProtocolError, StartError, type StartFailure } from "../src/index.js";
 import { cancelled, connected, failure } from "../testing/fake.js";
 
@@ -148,6 +150,27 @@ for (const [chosen, expected] of [["Re-enable", { title: "Re-enable" }], [null, 
     assert.deepEqual(await rpc.sendRequest("window/showMessageRequest", request), expected);
   });
 }
+
+test("a prompt that the daemon withdraws, or that it leaves open, aborts the signal of its handler", async () => {
+  const { client, rpc } = await connected({});
+  const shown: AbortSignal[] = [];
+  const two = new Promise<void>((resolve) =>
+    client.onPrompt((_, signal) => {
+      if (shown.push(signal) === 2) resolve();
+      return new Promise((answer) => signal.addEventListener("abort", () => answer(null)));
+    }),
+  );
+  const request = { type: 2, message: "disabled", actions: [] };
+  const source = new CancellationTokenSource();
+  const first = rpc.sendRequest("window/showMessageRequest", request, source.token);
+  rpc.sendRequest("window/showMessageRequest", request).catch(() => {}); // the connection is closed first
+  await two;
+  source.cancel();
+  assert.equal(await first, null);
+  assert.deepEqual(shown.map((signal) => signal.aborted), [true, false]);
+  await client.close();
+  assert.equal(shown[1]?.aborted, true);
+});
 
 test("a prompt without a handler is dismissed", async () => {
   const { rpc } = await connected({});
