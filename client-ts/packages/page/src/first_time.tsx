@@ -136,6 +136,7 @@ function Finish({ model, stored, name, onLeave }: { model: Model; stored: KeyInf
   const ask = (event: Event) => {
     event.preventDefault();
     if (task.running || !chosen) return;
+    if (model.state.opensChat) return model.host.openChat({ provider: stored.provider, keyId: stored.keyId, model: chosen, prompt });
     setAnswer("");
     const streamId = `first-${Date.now()}`;
     const stop = model.host.listen((message) => {

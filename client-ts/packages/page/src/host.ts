@@ -14,6 +14,8 @@
  *   environment: the host sends the variables that `provider/list` names as `{ type: "variables" }`.
  *   A `path` may begin with `~`.
  * - **Allow.** Every request of the protocol, except `initialize` and `shutdown`.
+ * - **Chat, if it has one of its own.** A host whose `hello` says `opensChat` gets `openChat` where the
+ *   person asks the first question; another host gets nothing, and the page asks it by `chat/send`.
  */
 
 import type { ErrorData, JsonObject, Requests, ShowMessageRequest } from "../../client/src/generated.js";
@@ -25,12 +27,26 @@ export type PageMessage =
   /** The answer to a `question`; null if the person chose nothing. */
   | { type: "answer"; id: string; title: string | null }
   /** Save a text that is no secret in a file of the person's choice. */
-  | { type: "save"; name: string; text: string };
+  | { type: "save"; name: string; text: string }
+  /** Open the host's own chat with this model, and send the prompt there. Only to a host that `opensChat`. */
+  | { type: "openChat"; provider: string; keyId: string | null; model: string; prompt: string };
+
+/**
+ * A place on the page. A `keyId` opens the form of that key, a `provider` its view, and `addKey` the
+ * form for a key of that provider, or of any.
+ */
+export interface Place {
+  view: "providers" | "vault" | "audit" | "import" | "addKey";
+  provider?: string | null;
+  keyId?: string | null;
+}
 
 /** Messages of the host. Unknown types are ignored. */
 export type HostMessage =
-  /** The first message. `host` is `browser` or `vscode`. */
-  | { type: "hello"; host: string; account: string }
+  /** The first message. `host` is `browser` or `vscode`; `at` is what the page opens. */
+  | { type: "hello"; host: string; account: string; opensChat?: boolean; at?: Place }
+  /** Go to a place: a command of the host, such as "Update key" of a notification. */
+  | { type: "show"; at: Place }
   | { type: "result"; id: number; result: unknown }
   | { type: "error"; id: number; error: ErrorData }
   | { type: "notification"; method: string; params: unknown }
@@ -90,6 +106,10 @@ export class Host {
 
   save(name: string, text: string): void {
     this.#channel.post({ type: "save", name, text });
+  }
+
+  openChat(chat: { provider: string; keyId: string | null; model: string; prompt: string }): void {
+    this.#channel.post({ type: "openChat", ...chat });
   }
 
   /** Call the listener with each message that is no answer; return how to stop. */

@@ -26,13 +26,19 @@ export function KeysSection({ model, state, provider }: Props) {
   const task = useTask();
   const addButton = useRef<HTMLButtonElement>(null);
 
-  // A question of the daemon, or an entry, asks for the form of one key.
+  // A question of the daemon, or the host, asks for the form of one key.
   useEffect(() => {
     if (state.updating && keys.some((key) => key.keyId === state.updating)) {
       setOpen({ form: "update", keyId: state.updating });
       model.set({ updating: null });
     }
   }, [state.updating]);
+  useEffect(() => {
+    if (state.adding === provider.id) {
+      setOpen({ form: "add" });
+      model.set({ adding: null });
+    }
+  }, [state.adding]);
 
   // What was true of a key before the provider rejected it is not shown beside that.
   const rejected = keys.filter((key) => key.state === "softDisabled").length;

@@ -1,7 +1,7 @@
 /** What the page knows: providers, keys, the vault, and open questions of the daemon. */
 
 import type { BackupInfo, ErrorData, KeyInfo, ProviderInfo, VaultInfo } from "../../client/src/generated.js";
-import { Host, HostError, type HostMessage } from "./host.js";
+import { Host, HostError, type HostMessage, type Place } from "./host.js";
 
 export type View =
   | { name: "providers"; provider: string | null }
@@ -22,6 +22,8 @@ export interface State {
   ended: string | null;
   /** `browser` or `vscode`; null until the host has sent it. */
   host: string | null;
+  /** Whether the host has a chat of its own, which answers the first question. */
+  opensChat: boolean;
   loaded: boolean;
   failure: ErrorData | null;
   providers: readonly ProviderInfo[];
@@ -30,8 +32,10 @@ export interface State {
   backups: readonly BackupInfo[];
   questions: readonly Question[];
   view: View;
-  /** The key whose form a question or an entry opened. */
+  /** The key whose form a question or the host opened. */
   updating: string | null;
+  /** The provider for which the host opened the form of a new key. */
+  adding: string | null;
   /** Grows when the models of a provider may have changed. */
   modelsVersion: number;
   auditVersion: number;
@@ -42,6 +46,7 @@ const START: State = {
   connected: false,
   ended: null,
   host: null,
+  opensChat: false,
   loaded: false,
   failure: null,
   providers: [],
@@ -51,6 +56,7 @@ const START: State = {
   questions: [],
   view: { name: "providers", provider: null },
   updating: null,
+  adding: null,
   modelsVersion: 0,
   auditVersion: 0,
   firstTime: false,
@@ -86,6 +92,20 @@ export class Model {
 
   show(view: View, updating: string | null = null): void {
     this.set({ view, updating });
+  }
+
+  /** Go where the host says; a key of which only the id is known is looked up. */
+  go({ view, provider = null, keyId = null }: Place): void {
+    const key = this.state.keys.find((item) => item.keyId === keyId);
+    const of = key?.provider ?? provider;
+    if (view === "addKey" && of === null) return this.set({ firstTime: true });
+    const name = view === "addKey" ? "providers" : view;
+    this.set({
+      firstTime: false,
+      view: name === "providers" ? { name, provider: of } : { name },
+      updating: keyId,
+      adding: view === "addKey" ? of : null,
+    });
   }
 
   async load(): Promise<void> {
@@ -144,8 +164,12 @@ export class Model {
   async #take(message: HostMessage): Promise<void> {
     switch (message.type) {
       case "hello":
-        this.set({ connected: true, host: message.host });
-        return this.load();
+        this.set({ connected: true, host: message.host, opensChat: message.opensChat ?? false });
+        await this.load();
+        if (message.at) this.go(message.at);
+        return;
+      case "show":
+        return this.go(message.at);
       case "ended":
         return this.set({ ended: message.reason });
       case "question":
