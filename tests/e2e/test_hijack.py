@@ -27,7 +27,7 @@ from sandbox_env import GENERIC, KEY, chat_params
 
 pytestmark = pytest.mark.anyio
 
-MODULES = ("json", "httpx", "asyncio", "sitecustomize", "usercustomize", "byokd", "evil", "ssl")
+MODULES = ("json", "httpx", "asyncio", "sitecustomize", "usercustomize", "byokd", "evil_1", "ssl")
 COMMANDS: dict[str, list[str]] = {
     "python -m": [sys.executable, "-I", "-X", "utf8", "-m", "byokd", "--stdio"],
     "command": [str(Path(sys.executable).with_name("byokd")), "--stdio"],
@@ -45,18 +45,18 @@ def _plant(folder: Path) -> set[Path]:
         f"open({str(folder / 'ran-keyrings')!r}, 'w').close()\n"
     )
     folder.joinpath("byokd-1.dist-info/entry_points.txt").write_text(
-        "[keyring.backends]\nevil = evil\n[pydantic]\nevil = evil\n"
+        "[keyring.backends]\nevil = evil_1\n[pydantic]\nevil = evil_1\n"
     )
-    folder.joinpath(".env").write_text("OPENAI_API_KEY=evil\nHTTPS_PROXY=http://127.0.0.1:9\n")
-    folder.joinpath(".netrc").write_text("machine 127.0.0.1 login evil password evil\n")
+    folder.joinpath(".env").write_text("OPENAI_API_KEY=evil_1\nHTTPS_PROXY=http://127.0.0.1:9\n")
+    folder.joinpath(".netrc").write_text("machine 127.0.0.1 login evil_1 password evil_1\n")
     folder.joinpath(".netrc").chmod(0o600)
     for name in ("pip.conf", "config.toml", "pyvenv.cfg", "setup.cfg"):
         folder.joinpath(name).write_text("nonsense = [\n")
     folder.joinpath("keyringrc.cfg").write_text(
-        f"[backend]\ndefault-keyring=evil.Keyring\nkeyring-path={folder}\n"
+        f"[backend]\ndefault-keyring=evil_1.Keyring\nkeyring-path={folder}\n"
     )
     folder.joinpath("openssl.cnf").write_text(
-        f"openssl_conf = a\n[a]\nengines = b\n[b]\nc = d\n[d]\ndynamic_path = {folder}/evil.so\n"
+        f"openssl_conf = a\n[a]\nengines = b\n[b]\nc = d\n[d]\ndynamic_path = {folder}/evil_1.so\n"
     )
     return set(folder.rglob("*"))
 
@@ -65,11 +65,11 @@ def _hostile(folder: Path, proxy: str) -> dict[str, str]:
     names = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
     return {
         "PYTHONPATH": str(folder),
-        "PYTHONSTARTUP": str(folder / "evil.py"),
+        "PYTHONSTARTUP": str(folder / "evil_1.py"),
         "PYTHONHOME": "",
         "PYTHONINSPECT": "",
         "PYTHONPYCACHEPREFIX": str(folder / "cache"),
-        "PYTHON_KEYRING_BACKEND": "evil.Keyring",
+        "PYTHON_KEYRING_BACKEND": "evil_1.Keyring",
         "KEYRING_PROPERTY_KEYCHAIN": str(folder / "keychain"),
         "SSLKEYLOGFILE": str(folder / "keys.log"),
         "SSL_CERT_FILE": str(folder / "ca.pem"),
@@ -156,7 +156,7 @@ async def test_planted_files_and_variables_are_not_used(
         assert proxy.visits == 0
     assert set(folder.rglob("*")) == planted, daemon.stderr.decode()
     assert (data / "data" / "vault.db").exists()
-    assert b"evil" not in daemon.stderr
+    assert b"evil_1" not in daemon.stderr
 
 
 def test_planted_files_run_without_isolation(tmp_path: Path) -> None:
@@ -164,14 +164,14 @@ def test_planted_files_run_without_isolation(tmp_path: Path) -> None:
     _plant(tmp_path)
     environment = _hostile(tmp_path, "") | {"PYTHONHOME": str(Path(sys.base_prefix))}
     completed = subprocess.run(
-        [sys.executable, "-c", "import evil, httpx"],
+        [sys.executable, "-c", "import evil_1, httpx"],
         env=environment,
         cwd=tmp_path,
         capture_output=True,
         check=False,
     )
     traces = {path.name for path in tmp_path.glob("ran-*")}
-    assert {"ran-sitecustomize", "ran-evil", "ran-httpx"} <= traces, completed.stderr
+    assert {"ran-sitecustomize", "ran-evil_1", "ran-httpx"} <= traces, completed.stderr
 
 
 async def _use(daemon: Daemon, provider: Sandbox) -> None:

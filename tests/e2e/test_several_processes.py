@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
@@ -96,7 +95,7 @@ async def test_restored_vault_is_noticed_in_every_process(tmp_path: Path) -> Non
         await _changed(daemon_2, "stored", second)
         store = tmp_path / "data" / "vault.db"
         with store.open("r+b") as file:
-            file.write(b"no database" + os.urandom(20_000))
+            file.write(b"no database" + bytes(range(256)) * 80)
         for daemon in (daemon_1, daemon_2):
             with pytest.raises(RpcError) as refused:
                 await ask(daemon, "sandbox-echo", key_id=first["keyId"])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -95,7 +94,7 @@ async def test_missing_folder_means_a_missing_key(
 
 
 async def test_provided_key_opens_a_vault(tmp_path: Path, provided: Path) -> None:
-    provided.write_text(base64.b64encode(os.urandom(32)).decode())
+    provided.write_text(base64.b64encode(bytes(range(32))).decode())
     content = provided.read_bytes()
     fixture = VaultFixture(tmp_path / "vault")
     await fixture.vault.initialize(

@@ -103,7 +103,7 @@ async def test_damaged_copy_is_not_migrated(
         copy_to(self, to)
         with to.open("r+b") as file:
             file.seek(4096)
-            file.write(os.urandom(4096))
+            file.write(bytes(range(256)) * 16)
 
     monkeypatch.setattr(Connection, "copy_to", torn)
     with pytest.raises(VaultCorrupt):
@@ -126,7 +126,7 @@ async def test_newer_store_is_refused_unchanged(tmp_path: Path, *, journal: bool
 async def test_damaged_old_store_is_not_migrated(tmp_path: Path) -> None:
     path = await _made(tmp_path)
     whole = path.read_bytes()
-    path.write_bytes(whole[:4096] + os.urandom(4096) + whole[8192:])
+    path.write_bytes(whole[:4096] + bytes(range(256)) * 16 + whole[8192:])
     damaged = path.read_bytes()
     for _ in range(2):
         with pytest.raises(VaultCorrupt) as caught:
