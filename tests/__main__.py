@@ -2,8 +2,9 @@
 
 Imports the standard library only, because it runs before anything is installed. All stages run,
 also after one has failed. Two stages run at the same time, the longest first. The end of the output
-shows the slowest tests, and how many tests passed, failed and were skipped; with `--long` also the
-coverage per package. With arguments for pytest the tests run as one stage.
+shows the slowest tests, the stages that failed with the reasons, and how many tests passed, failed
+and were skipped; with `--long` also the coverage per package. With arguments for pytest the tests
+run as one stage.
 
 `python3 tests --relock` writes the three hash-pinned locks anew from `pyproject.toml`.
 `python3 tests new-provider ID …` adds a provider to the catalog.
@@ -52,6 +53,7 @@ PROGRAMS = (
 """Tests that start processes and mostly wait for them. All other tests compute."""
 
 SLOWEST_SHOWN = 12
+STDERR_SHOWN_LINES = 80
 
 # Debian's name of a package, and a program that shows that it is installed.
 SYSTEM_PACKAGES = {
@@ -69,13 +71,19 @@ _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
 class Tally(NamedTuple):
-    """The result of one stage. `note` says why it was skipped or failed as a whole."""
+    """The result of one stage. `note` says why it was skipped or failed as a whole.
+
+    `reasons` are the failed tests of pytest, or the end of its stderr where none failed: it runs
+    code after the last test, too.
+    """
 
     passed: int = 0
     failed: int = 0
     skipped: int = 0
     note: str = ""
     slow: tuple[tuple[float, str], ...] = ()  # seconds and name of each test
+    reasons: tuple[str, ...] = ()
+    stage: str = ""
 
 
 Stage: TypeAlias = tuple[str, Callable[[], Tally]]
@@ -100,6 +108,7 @@ def main(words: list[str]) -> int:
         _print_slowest(tallies)
         if data is not None:
             _print_coverage(python, data)
+    _print_failed(tallies)
     passed = sum(tally.passed for tally in tallies)
     failed = sum(tally.failed for tally in tallies)
     skipped = sum(tally.skipped for tally in tallies)
@@ -146,7 +155,7 @@ def _stage(name: str, run: Callable[[], Tally]) -> Tally:
     seconds = time.monotonic() - began
     result = "failed" if tally.failed else "ok" if tally.passed else "skipped"
     print(f"== {name:<10} {result:<8}{seconds:6.1f} s  {tally.note}".rstrip(), flush=True)
-    return tally
+    return tally._replace(stage=name)
 
 
 def _check(command: list[str]) -> Tally:
@@ -189,34 +198,45 @@ def _pytest(
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.xml"
         command = [*base, "pytest", f"--junit-xml={report}", *words]
-        if live:
-            code = subprocess.run(
-                command, check=False, cwd=ROOT, env=env, stdin=subprocess.DEVNULL
-            ).returncode
-        else:
-            done = _run(command, env=env)
-            code = done.returncode
-            print(done.stdout, flush=True)
+        done = subprocess.run(
+            command,
+            check=False,
+            cwd=ROOT,
+            env=env,
+            stdin=subprocess.DEVNULL,
+            stdout=None if live else subprocess.PIPE,
+            stderr=subprocess.PIPE,  # apart, because a pipe of both shows it before all tests
+            encoding="utf-8",
+            errors="replace",
+        )
+        code, errors = done.returncode, done.stderr.splitlines()[-STDERR_SHOWN_LINES:]
+        print(done.stdout or "", done.stderr, sep="", flush=True)
         try:
             suites = list(ET.parse(report).getroot().iter("testsuite"))  # noqa: S314  # our own file
         except (OSError, ET.ParseError):
-            return Tally(failed=1, note=f"exit code {code} and no report")
+            note = f"exit code {code} and no report"
+            return Tally(failed=1, note=note, reasons=tuple(errors))
     total, failed, skipped = (
         sum(int(suite.get(key, "0")) for suite in suites for key in keys)
         for keys in (("tests",), ("failures", "errors"), ("skipped",))
     )
     note = f"exit code {code}" if code else ""
-    if code and not failed:  # it stopped early, or there was nothing to run
-        failed, total = 1, total + 1
-    return Tally(max(total - failed - skipped, 0), failed, skipped, note, _slowest(suites))
+    cases = [case for suite in suites for case in suite.iter("testcase")]
+    reasons = [_name(case) for case in cases if {"failure", "error"} & {part.tag for part in case}]
+    if (
+        code and not failed
+    ):  # it stopped early, or failed after the last test, or had nothing to run
+        failed, total, reasons = 1, total + 1, errors
+    passed = max(total - failed - skipped, 0)
+    return Tally(passed, failed, skipped, note, _slowest(cases), tuple(reasons))
 
 
-def _slowest(suites: list[ET.Element]) -> tuple[tuple[float, str], ...]:
-    times = [
-        (float(case.get("time", "0")), f"{case.get('classname')}::{case.get('name')}")
-        for suite in suites
-        for case in suite.iter("testcase")
-    ]
+def _name(case: ET.Element) -> str:
+    return f"{case.get('classname')}::{case.get('name')}"
+
+
+def _slowest(cases: list[ET.Element]) -> tuple[tuple[float, str], ...]:
+    times = [(float(case.get("time", "0")), _name(case)) for case in cases]
     return tuple(sorted(times, reverse=True)[:SLOWEST_SHOWN])
 
 
@@ -226,6 +246,14 @@ def _print_slowest(tallies: list[Tally]) -> None:
         print(f"slowest {len(slow[:SLOWEST_SHOWN])} tests:")
     for seconds, name in slow[:SLOWEST_SHOWN]:
         print(f"  {seconds:6.1f} s  {name}")
+
+
+def _print_failed(tallies: list[Tally]) -> None:
+    """Repeat at the end, after the output of all stages, which of them failed and why."""
+    for tally in tallies:
+        if tally.failed:
+            print(f"failed: {tally.stage}  {tally.note}".rstrip())
+            print("".join(f"  {line}\n" for line in tally.reasons), end="")
 
 
 def _print_coverage(python: str, data: Path) -> None:
