@@ -215,6 +215,7 @@ def test_sections_come_in_order() -> None:
     assert re.findall(r"^## (.+)$", TEXT, re.MULTILINE) == [
         "Primitives",
         "Lifecycle",
+        "Where a client finds the daemon",
         "Signals and sessions",
         "Methods",
         "Chat events",

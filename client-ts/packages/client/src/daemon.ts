@@ -10,9 +10,11 @@ import { existsSync } from "node:fs";
 import { homedir, tmpdir } from "node:os";
 import { Transform, type Readable, type TransformCallback, type Writable } from "node:stream";
 
+import { invocation } from "./program.js";
+
 /** How to start the daemon. */
 export interface SpawnOptions {
-  /** The program; searched on PATH if it has no path separator. Default: `byokd`. */
+  /** The program; a name is searched on PATH. Default: what `findDaemon` finds; for `spawnDaemon`, `byokd`. */
   command?: string;
   /** Its arguments. Default: `["--stdio"]`. */
   args?: readonly string[];
@@ -77,13 +79,14 @@ const PIPES_CLOSE_AFTER_MS = 500; // a child of the daemon may still have them o
 
 /** Start the daemon. If the program cannot be started, `exited` resolves with the error. */
 export function spawnDaemon(options: SpawnOptions = {}): Daemon {
-  const child = spawn(options.command ?? "byokd", argumentsOf(options), {
-    // Not the workspace, so that no program is started from it. A missing folder would look like a missing program.
-    cwd: existsSync(homedir()) ? homedir() : tmpdir(),
+  const { command, args, windowsVerbatimArguments } = invocation(options.command ?? "byokd", argumentsOf(options));
+  const child = spawn(command, args, {
+    cwd: startFolder(),
     detached: HAS_SESSIONS,
-    env: environmentOf(options),
+    env: childEnvironment(options),
     stdio: ["pipe", "pipe", "pipe"],
     windowsHide: true,
+    windowsVerbatimArguments,
   });
   let stderr = "";
   child.stderr.setEncoding("utf8").on("data", (text: string) => {
@@ -131,7 +134,13 @@ function argumentsOf({ args = ["--stdio"], dataDir, config }: SpawnOptions): str
   ];
 }
 
-function environmentOf({ inheritEnv = [], env = {} }: SpawnOptions): NodeJS.ProcessEnv {
+/** Return the folder to start a program in: not the workspace, so that nothing is started from it. */
+export function startFolder(): string {
+  return existsSync(homedir()) ? homedir() : tmpdir(); // a missing folder would look like a missing program
+}
+
+/** Return the variables that a program gets. */
+export function childEnvironment({ inheritEnv = [], env = {} }: SpawnOptions = {}): NodeJS.ProcessEnv {
   const names = [...INHERITED, ...inheritEnv].filter((name) => process.env[name] !== undefined);
   return { ...Object.fromEntries(names.map((name) => [name, process.env[name]])), ...env };
 }

@@ -21,6 +21,14 @@ export {
   StartError,
   type StartFailure,
 } from "./errors.js";
+export {
+  findDaemon,
+  type DaemonPlace,
+  type DaemonSearch,
+  type FindOptions,
+  type LookedAt,
+  type PassedOver,
+} from "./find.js";
 export type { ClearSource, Secrets } from "./keys.js";
 export { Recipient, sealInfo, Sealer, type SealTarget } from "./seal.js";
 export type { ConnectOptions } from "./session.js";

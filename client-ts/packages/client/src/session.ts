@@ -5,6 +5,7 @@ import type { CancellationToken } from "vscode-jsonrpc/node";
 import { initialize, exchange, open, type Connection } from "./connection.js";
 import { spawnDaemon, type Daemon, type DaemonStreams, type Exit, type SpawnOptions } from "./daemon.js";
 import { ConnectionClosed, StartError } from "./errors.js";
+import { findDaemon } from "./find.js";
 import {
   PROTOCOL_VERSION,
   resources,
@@ -80,12 +81,14 @@ export class Session {
   /** Start a daemon and connect to it. Rejects with `StartError`; no process is left then. */
   static async start(options: SpawnOptions & ConnectOptions, listener: SessionListener): Promise<Session> {
     options.signal?.throwIfAborted();
-    const daemon = spawnDaemon(options);
+    const command = options.command ?? (await located());
+    options.signal?.throwIfAborted();
+    const daemon = spawnDaemon({ ...options, command });
     try {
       return await Session.connect(daemon, options, listener, daemon);
     } catch (error) {
       const exit = error instanceof ConnectionClosed && error.exit ? error.exit : await daemon.stop(0);
-      throw startError(error, exit, options.command ?? "byokd", daemon.preamble());
+      throw startError(error, exit, command, daemon.preamble());
     }
   }
 
@@ -145,6 +148,13 @@ export class Session {
     rpc.dispose();
     await closed;
   }
+}
+
+/** Return the path of the daemon on this machine. Rejects with `StartError`. */
+async function located(): Promise<string> {
+  const search = await findDaemon();
+  if (search.path !== null) return search.path;
+  throw new StartError("notFound", `${search.message}: install byokd, or set its path`);
 }
 
 /** Return the error of a failed start, with what is known about the program. */
