@@ -69,7 +69,7 @@ def test_slot_opens_its_root_key_and_no_other_store(audit_root: bytes | None) ->
     keys = RootKeys.derive(_STORE, 1, _ROOT, audit_root)
     slot = key_wrapping.wrap_root(keys, SlotKey(_SLOT, "passphrase", _PARAMS, _KEK), at=5)
     slot = replace(slot, row_mac=slot.mac(keys))
-    stored = StoredSlots(_STORE, (slot,))
+    stored = StoredSlots(_STORE, 1, (slot,))
     opened = key_wrapping.open_root(stored, slot, _KEK)
     assert (opened.root, opened.audit_root) == (_ROOT, audit_root or _ROOT)
     for bad in (
@@ -82,7 +82,7 @@ def test_slot_opens_its_root_key_and_no_other_store(audit_root: bytes | None) ->
         with pytest.raises(WrongSlotKey):
             key_wrapping.open_root(stored, bad, _KEK)
     with pytest.raises(WrongSlotKey):
-        key_wrapping.open_root(StoredSlots(bytes(range(16)), (slot,)), slot, _KEK)
+        key_wrapping.open_root(StoredSlots(bytes(range(16)), 1, (slot,)), slot, _KEK)
     with pytest.raises(WrongSlotKey):
         key_wrapping.open_root(stored, slot, bytes(32))
     for row in (replace(slot, created_at=6), replace(slot, row_gen=2), replace(slot, state="x")):

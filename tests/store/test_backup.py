@@ -13,8 +13,9 @@ import pytest
 
 from byokd.protocol.errors import NotFound, StoreFailed, VaultCorrupt
 from byokd.store.backup import StoreCopies
-from byokd.store.connection import Connection, Steps
+from byokd.store.connection import Connection
 from byokd.store.db import Database, Tx
+from byokd.store.schema import Steps
 
 pytestmark = pytest.mark.anyio
 
@@ -41,7 +42,7 @@ async def db(tmp_path: Path) -> AsyncIterator[Database]:
 @pytest.fixture
 def copies(tmp_path: Path) -> StoreCopies:
     (tmp_path / "backups").mkdir(mode=0o700)
-    return StoreCopies(tmp_path / "vault.db", tmp_path / "backups", len(_STEPS))
+    return StoreCopies(tmp_path / "vault.db", tmp_path / "backups", _STEPS)
 
 
 def _rows(path: Path) -> int:

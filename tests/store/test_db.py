@@ -79,7 +79,7 @@ async def test_connection_has_the_configured_pragmas(db: Database, tmp_path: Pat
 
     def pragmas(tx: Tx) -> dict[str, object]:
         names = [*dict(connection.PRAGMAS), "application_id", "user_version"]
-        return {name: row.any(row.names()[0]) for name in names for row in tx.all(f"PRAGMA {name}")}
+        return {name: row.any(name) for name in names for row in tx.all(f"PRAGMA {name}")}
 
     values = await db.read(pragmas)
     expected = {

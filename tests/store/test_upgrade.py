@@ -14,8 +14,9 @@ import pytest
 
 from byokd.protocol.errors import ByokdError, StoreFailed, VaultCorrupt
 from byokd.store import connection, files, migrations
-from byokd.store.connection import Connection, Steps
+from byokd.store.connection import Connection
 from byokd.store.db import Database, Tx
+from byokd.store.schema import Steps
 
 pytestmark = pytest.mark.anyio
 

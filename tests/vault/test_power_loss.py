@@ -98,7 +98,7 @@ class ImageResults:
             return -1, 0
         opened = connection.connect_beside(path, 100)
         try:
-            version = connection.check(opened, newest=len(LATER))
+            version = connection.check(opened, LATER)
             if version == 0:
                 return -1, 0
             connection.apply_pragmas(opened)

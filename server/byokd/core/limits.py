@@ -268,6 +268,9 @@ PUBLIC_KEY_MAX_CHARS: Final = 64
 SLOTS_MAX: Final = 8
 """A wrong passphrase is tried on each passphrase slot."""
 
+KDF_PARAMS_MAX_BYTES: Final = 256
+"""Stored parameters of a slot; a passphrase slot has the most, under 100 bytes."""
+
 UNSETTLED_KEYS_MAX: Final = 8
 """Root keys that a keyring which timed out may hold."""
 

@@ -18,6 +18,8 @@ from byokd.protocol.errors import NotFound, VaultCorrupt
 from byokd.store import connection as sqlite, files
 from byokd.store.connection import Connection
 from byokd.store.file_lock import FileLock
+from byokd.store.journal import journal_of
+from byokd.store.schema import Steps
 
 T = TypeVar("T")
 
@@ -38,13 +40,13 @@ class StoreCopy:
 class StoreCopies:
     """The copies of one store. Methods may raise `StoreFailed`, `StoreBusy` or `VaultCorrupt`.
 
-    `newest` is the newest schema version that this program can read.
+    `steps` are the migrations that this program knows.
     """
 
-    def __init__(self, store: Path, folder: Path, newest: int) -> None:
+    def __init__(self, store: Path, folder: Path, steps: Steps) -> None:
         self._store = store
         self._folder = folder
-        self._newest = newest
+        self._steps = steps
 
     def list(self) -> list[StoreCopy]:
         """Return the copies, newest first."""
@@ -115,14 +117,14 @@ class StoreCopies:
         if not source.is_file():
             raise NotFound("there is no such backup; see byokd vault status")
         scratch = self._store.with_name(self._store.name + ".restoring")
-        journal = self._store.with_name(self._store.name + "-journal")
+        journal = journal_of(self._store)
         lock = FileLock(self._store, STORE_BUSY_TIMEOUT_MS)
         try:
             with lock.exclusive():
                 files.remove(scratch)
-                self._check(source, None)
                 if not _with_connection(source, accepts, read_only=True):
                     raise VaultCorrupt("there is no vault in that file; name a backup of one")
+                self._check(source, None)
                 _with_connection(source, lambda copy: copy.copy_to(scratch), read_only=True)
                 self._check(scratch, None)
                 aside = self._set_aside(at)
@@ -144,7 +146,7 @@ class StoreCopies:
 
     def _check(self, path: Path, counts: dict[str, int] | None) -> None:
         def whole(copy: Connection) -> bool:
-            version = sqlite.check(copy, newest=self._newest)
+            version = sqlite.check(copy, self._steps)
             return version > 0 and counts in (None, copy.counts())
 
         if not _with_connection(path, whole, read_only=True):

@@ -20,7 +20,9 @@ from byokd.store.files import (
     on_read_only_disk,
     store_error,
 )
+from byokd.store.journal import journal_of, refuse_foreign_journal
 from byokd.store.migrations import APPLICATION_ID
+from byokd.store.schema import Steps, expected_schema, schema_of
 
 Sql: TypeAlias = str | int | bytes | None
 Error = sqlite3.Error
@@ -39,9 +41,6 @@ PRAGMAS: Final = (
     ("temp_store", "MEMORY"),
 )
 """Applied to every store."""
-
-Steps: TypeAlias = tuple[tuple[str, ...], ...]
-"""The migrations of a store, each a tuple of statements."""
 
 DAMAGED: Final = "storeCorrupt"
 """The reason of a store whose file is damaged or not a byokd store."""
@@ -81,12 +80,11 @@ class Row:
         except IndexError:
             raise _wrong_type(name) from None
 
-    def names(self) -> list[str]:
-        return self._row.keys()
-
     def any(self, name: str) -> Sql:
         value = self._at(name)
-        if value is None or isinstance(value, str | int | bytes):
+        if isinstance(value, int):
+            return self.natural(name)
+        if value is None or isinstance(value, str | bytes):
             return value
         raise _wrong_type(name)
 
@@ -97,6 +95,12 @@ class Row:
 
     def number(self, name: str) -> int:
         if isinstance(value := self._at(name), int):
+            return value
+        raise _wrong_type(name)
+
+    def natural(self, name: str) -> int:
+        """Return a number that byokd never writes negative; a MAC covers only such numbers."""
+        if (value := self.number(name)) >= 0:
             return value
         raise _wrong_type(name)
 
@@ -122,11 +126,13 @@ class MigrationNeeded(Exception):
 class Connection:
     """An open, checked file. Used by one thread only."""
 
-    __slots__ = ("_busy_timeout_ms", "_sqlite")
+    __slots__ = ("_busy_timeout_ms", "_expected", "_schema_version", "_sqlite")
 
     def __init__(self, connection: sqlite3.Connection, busy_timeout_ms: int) -> None:
         self._sqlite = connection
         self._busy_timeout_ms = busy_timeout_ms
+        self._expected: Steps | None = None
+        self._schema_version = -1  # of the schema that was compared
 
     def query(self, sql: str, values: Sequence[Sql] = ()) -> list[Row]:
         try:
@@ -165,6 +171,31 @@ class Connection:
             else:
                 return
             time.sleep(_POLL_S)
+
+    def expect_schema(self, steps: Steps) -> None:
+        """Compare the schema with what `steps` make, now and after each change of it."""
+        self._expected = steps
+        self.recheck_schema()
+
+    def recheck_schema(self) -> None:
+        """Compare the schema if it changed since; raises `VaultCorrupt`."""
+        version = self.pragma("schema_version")
+        if self._expected is not None and version != self._schema_version:
+            self.check_schema(self._expected)
+            self._schema_version = version
+
+    def check_schema(self, steps: Steps) -> None:
+        """Raise `VaultCorrupt` if the schema is not the one that `steps` make."""
+        try:
+            actual = schema_of(self._sqlite)
+        except UnicodeDecodeError:  # a name in the schema was overwritten
+            raise _corrupt() from None
+        if actual != expected_schema(steps):
+            raise VaultCorrupt(
+                "the tables of the store were changed from outside; restore it from a backup",
+                action=RestoreBackupAction(),
+                details={"reason": DAMAGED},
+            )
 
     def commit(self) -> None:
         self._sqlite.execute("COMMIT")
@@ -220,17 +251,19 @@ def connect(path: Path | None, steps: Steps, busy_timeout_ms: int) -> Connection
     """
     if path is not None:
         ensure_private_file(path)  # before SQLite opens it: its journal gets the same mode
-        for sidecar in (path.with_name(path.name + "-journal"),):
-            if sidecar.is_symlink() or sidecar.exists():
-                check_private_file(sidecar)
+        sidecar = journal_of(path)
+        if sidecar.is_symlink() or sidecar.exists():
+            check_private_file(sidecar)
+        refuse_foreign_journal(path)
     opened = _open(":memory:" if path is None else str(path), busy_timeout_ms)
     try:
-        empty = check(opened, newest=len(steps)) == 0
+        empty = check(opened, steps) == 0
         if not empty:
             _require_version(opened, len(steps))
         apply_pragmas(opened)
         if empty:
             migrate(opened, steps)
+        opened.expect_schema(steps)
     except BaseException:
         opened.close()
         raise
@@ -239,6 +272,7 @@ def connect(path: Path | None, steps: Steps, busy_timeout_ms: int) -> Connection
 
 def connect_beside(path: Path, busy_timeout_ms: int, *, read_only: bool = False) -> Connection:
     """Open an existing store of any version, unchecked, to read or copy it."""
+    refuse_foreign_journal(path)
     mode = "ro" if read_only else "rw"
     return _open(f"file:{quote(str(path))}?mode={mode}", busy_timeout_ms)
 
@@ -248,7 +282,7 @@ def apply_pragmas(opened: Connection) -> None:
         opened.execute(f"PRAGMA {name} = {value}")
 
 
-def check(opened: Connection, *, newest: int) -> int:
+def check(opened: Connection, steps: Steps) -> int:
     """Return the number of the last migration, 0 for an empty file. Raises as `connect`."""
     empty = opened.pragma("schema_version") == 0
     if opened.pragma("application_id") != APPLICATION_ID:
@@ -258,11 +292,12 @@ def check(opened: Connection, *, newest: int) -> int:
             "the file is not a byokd store; move it away or use another folder",
             details={"reason": DAMAGED},
         )
-    if opened.version() > newest:
+    if opened.version() > len(steps):
         raise store_error("newer", "the store was written by a newer byokd; update this one")
     # Not quick_check: it misses an index that disagrees with its table and hides a key.
     if [row.text("integrity_check") for row in opened.query("PRAGMA integrity_check(1)")] != ["ok"]:
         raise _corrupt()
+    opened.check_schema(steps[: opened.version()])
     return opened.version()
 
 

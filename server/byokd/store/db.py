@@ -17,9 +17,11 @@ from typing import Final, Literal, TypeAlias, TypeVar
 from byokd.core.limits import STORE_BUSY_TIMEOUT_MS
 from byokd.protocol.errors import StoreFailed, VaultCorrupt
 from byokd.store import connection as sqlite
-from byokd.store.connection import Connection, MigrationNeeded, Row, Sql, Steps
+from byokd.store.connection import Connection, MigrationNeeded, Row, Sql
 from byokd.store.file_lock import FileIdentity, FileLock, file_identity
+from byokd.store.journal import refuse_foreign_journal
 from byokd.store.reserve_file import ReserveFile
+from byokd.store.schema import Steps
 from byokd.store.upgrade import upgrade
 
 T = TypeVar("T")
@@ -204,6 +206,7 @@ class Database:
             self._begin(connection, mode)
             tx = Tx(connection)
             try:
+                connection.recheck_schema()
                 result = work(tx)
                 connection.commit()
             except BaseException:
@@ -214,6 +217,8 @@ class Database:
             return result
 
     def _begin(self, connection: Connection, mode: Mode) -> None:
+        if self._path is not None:
+            refuse_foreign_journal(self._path)
         if self._lock is None or mode == "DEFERRED":
             connection.begin(mode)
             return

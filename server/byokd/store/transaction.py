@@ -207,11 +207,11 @@ def write_meta(sql: Tx, keys: RootKeys, meta: Meta) -> None:
 def _meta_of(row: Row) -> Meta:
     return Meta(
         store_id=row.blob("store_id"),
-        rk_version=row.number("rk_version"),
-        generation=row.number("generation"),
-        epoch=row.number("epoch"),
-        head_seq=row.number("head_seq"),
+        rk_version=row.natural("rk_version"),
+        generation=row.natural("generation"),
+        epoch=row.natural("epoch"),
+        head_seq=row.natural("head_seq"),
         head=Link(row.blob("head_h"), row.blob("head_m")),
-        created_at=row.number("created_at"),
-        row_gen=row.number("row_gen"),
+        created_at=row.natural("created_at"),
+        row_gen=row.natural("row_gen"),
     )

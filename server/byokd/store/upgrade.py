@@ -8,9 +8,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from byokd.store import connection as sqlite
-from byokd.store.connection import Connection, Steps
+from byokd.store.connection import Connection
 from byokd.store.file_lock import FileLock
 from byokd.store.files import put_in_place, remove
+from byokd.store.journal import journal_of
+from byokd.store.schema import Steps
 
 
 def upgrade(path: Path, steps: Steps, lock: FileLock, busy_timeout_ms: int) -> None:
@@ -21,7 +23,7 @@ def upgrade(path: Path, steps: Steps, lock: FileLock, busy_timeout_ms: int) -> N
     with lock.exclusive():
         old = sqlite.connect_beside(path, busy_timeout_ms)
         try:
-            if sqlite.check(old, newest=len(steps)) == len(steps):
+            if sqlite.check(old, steps) == len(steps):
                 return
             new = _migrated(old, path.with_name(path.name + ".migrating"), steps, busy_timeout_ms)
             _keep_old(old, path.with_name(f"{path.name}.pre-v{len(steps)}"))
@@ -31,7 +33,7 @@ def upgrade(path: Path, steps: Steps, lock: FileLock, busy_timeout_ms: int) -> N
 
 
 def _migrated(old: Connection, scratch: Path, steps: Steps, busy_timeout_ms: int) -> Path:
-    journal = scratch.with_name(scratch.name + "-journal")
+    journal = journal_of(scratch)
     for left in (journal, scratch):  # in this order: a journal without its file has no effect
         remove(left)
     old.copy_to(scratch)

@@ -43,7 +43,7 @@ class Backups:
     def __init__(self, places: StorePaths, clock: Callable[[], int]) -> None:
         self._places = places
         self._clock = clock
-        self._copies = StoreCopies(places.vault_db, places.backups, len(migrations.VAULT))
+        self._copies = StoreCopies(places.vault_db, places.backups, migrations.VAULT)
         self._lock = asyncio.Lock()
 
     async def list(self) -> list[StoreCopy]:

@@ -10,25 +10,29 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Final, cast
+from typing import Final, get_args
 
+from byokd.core.limits import KDF_PARAMS_MAX_BYTES
 from byokd.crypto.chain import Link
 from byokd.crypto.envelope import EnvelopeError, open_blob, seal
 from byokd.crypto.kdf import KEY_BYTES, digest, same, subkey
+from byokd.protocol.actions import RestoreBackupAction
 from byokd.protocol.errors import Conflict, VaultCorrupt
+from byokd.protocol.vault import SlotKind
 from byokd.store.connection import Row
 from byokd.store.db import Tx
 from byokd.store.transaction import Meta, RootKeys, VaultTx, write_meta
-
-if TYPE_CHECKING:
-    from byokd.protocol.vault import SlotKind
 
 ID_BYTES: Final = 16
 PENDING: Final = "pending"
 ACTIVE: Final = "active"
 RETIRING: Final = "retiring"
+_STATES: Final = frozenset({PENDING, ACTIVE, RETIRING})
 
 _FIRST: Final = 1
+
+_FILLED: Final = ("key_slot", "account_dek", "key_entry", "audit")
+"""The tables that have rows only where there is a vault."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +77,10 @@ class SlotKey:
 
 @dataclass(frozen=True, slots=True)
 class StoredSlots:
-    """A store's identity and slots, not authenticated yet."""
+    """A store's identity and slots, not authenticated yet. `rk_version` is the root key's."""
 
     store_id: bytes
+    rk_version: int
     slots: tuple[Slot, ...]
 
     @property
@@ -102,13 +107,25 @@ class DataKey:
 
 
 def read_slots(sql: Tx) -> StoredSlots | None:
-    """Return None where there is no vault."""
-    meta = sql.one("SELECT store_id FROM meta")
+    """Return None where there is no vault.
+
+    Raises:
+        VaultCorrupt: rows were changed from outside so that no key can open the store.
+    """
+    meta = sql.one("SELECT store_id, rk_version FROM meta")
     if meta is None:
+        if any(sql.one(f"SELECT 1 FROM {table}") for table in _FILLED):  # noqa: S608  # constants
+            raise VaultCorrupt(
+                "the store lost its meta row; restore it from a backup",
+                action=RestoreBackupAction(),
+            )
         return None
-    stored = StoredSlots(meta.blob("store_id"), tuple(all_slots(sql)))
-    if not stored.active:
-        raise VaultCorrupt("the store has no slot that opens it; restore it from a backup")
+    stored = StoredSlots(meta.blob("store_id"), meta.natural("rk_version"), tuple(all_slots(sql)))
+    if not any(slot.rk_version == stored.rk_version for slot in stored.active):
+        raise VaultCorrupt(
+            "the store has no slot that opens it; restore it from a backup",
+            action=RestoreBackupAction(),
+        )
     return stored
 
 
@@ -166,9 +183,7 @@ def open_root(stored: StoredSlots, slot: Slot, kek: bytes) -> RootKeys:
     root, audit_root = wrapped[:KEY_BYTES], wrapped[KEY_BYTES:] or None
     keys = RootKeys.derive(stored.store_id, slot.rk_version, root, audit_root)
     if not same(slot.mac(keys), slot.row_mac):
-        raise VaultCorrupt(
-            "the row that holds the root key was changed from outside; restore the store's backup"
-        )
+        raise changed_slot()
     return keys
 
 
@@ -185,15 +200,15 @@ def read_data_key(tx: VaultTx, account: str, *, version: int | None = None) -> D
     )
     if row is None:
         return None
-    stored_version, blob = row.number("dek_version"), row.blob("blob")
+    stored_version, blob = row.natural("dek_version"), row.blob("blob")
     columns = (
         account,
         stored_version,
-        row.number("rk_version"),
+        row.natural("rk_version"),
         digest(blob),
-        row.number("created_at"),
+        row.natural("created_at"),
     )
-    expected = tx.keys.row_mac("account_dek", *columns, row.number("row_gen"))
+    expected = tx.keys.row_mac("account_dek", *columns, row.natural("row_gen"))
     if not same(expected, row.blob("row_mac")):
         raise _tampered(account)
     try:
@@ -251,10 +266,10 @@ def replace_root(tx: VaultTx, slot_keys: Sequence[SlotKey], *, at: int) -> RootK
         before.store_id, before.version + 1, os.urandom(KEY_BYTES), before.audit_root
     )
     for row in sql.all("SELECT account_id, dek_version, created_at FROM account_dek"):
-        account, version = row.text("account_id"), row.number("dek_version")
+        account, version = row.text("account_id"), row.natural("dek_version")
         key = read_data_key(tx, account, version=version)
         if key is not None:
-            _write_data_key(tx, after, account, key, at=row.number("created_at"))
+            _write_data_key(tx, after, account, key, at=row.natural("created_at"))
     before_ids = {slot.slot_id.hex() for slot in authentic_slots(tx) if slot.state == ACTIVE}
     after_ids = {key.slot_id.hex() for key in slot_keys}
     tx.unrecorded_slots |= dict.fromkeys(before_ids - after_ids, False) | dict.fromkeys(
@@ -324,15 +339,26 @@ def _tampered(account: str) -> VaultCorrupt:
     )
 
 
+def changed_slot() -> VaultCorrupt:
+    return VaultCorrupt(
+        "the row that holds the root key was changed from outside; restore the store's backup",
+        action=RestoreBackupAction(),
+    )
+
+
 def _slot_of(row: Row) -> Slot:
+    kind = next((kind for kind in get_args(SlotKind) if kind == row.text("slot_type")), None)
+    state, params = row.text("state"), row.blob("kdf_params")
+    if kind is None or state not in _STATES or len(params) > KDF_PARAMS_MAX_BYTES:
+        raise changed_slot()
     return Slot(
         slot_id=row.blob("slot_id"),
-        kind=cast("SlotKind", row.text("slot_type")),
-        kdf_params=row.blob("kdf_params"),
-        rk_version=row.number("rk_version"),
-        state=row.text("state"),
+        kind=kind,
+        kdf_params=params,
+        rk_version=row.natural("rk_version"),
+        state=state,
         blob=row.maybe_blob("blob"),
-        created_at=row.number("created_at"),
-        row_gen=row.number("row_gen"),
+        created_at=row.natural("created_at"),
+        row_gen=row.natural("row_gen"),
         row_mac=row.blob("row_mac"),
     )

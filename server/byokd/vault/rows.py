@@ -25,6 +25,14 @@ from byokd.vault.key_wrapping import DataKey, read_data_key
 
 USABLE: Final = frozenset({"active", "suspect"})
 
+_COLUMNS: Final = (
+    *("key_id", "account_id", "provider_id", "version", "dek_version", "origin"),
+    *("allow_insecure", "is_default", "state", "reason", "fingerprint", "health"),
+    *("created_at", "rotated_at", "last_used_at", "disabled_at"),
+    *("meta_version", "meta", "blob", "row_gen"),
+)
+"""What the MAC of a row covers, in its order."""
+
 _ID_PREFIX: Final = "key_"
 _STATES: Final[tuple[KeyState, ...]] = ("active", "suspect", "softDisabled", "userDisabled")
 
@@ -167,8 +175,11 @@ def read_row(tx: VaultTx, row: Row) -> KeyRow:
         VaultCorrupt: with the key's id; other keys are not affected.
     """
     key_id = key_id_to_text(row.blob("key_id"))
-    columns = _columns_of(row)
-    if not same(_mac(tx.keys, columns), row.blob("row_mac")):
+    try:
+        authentic = same(_mac(tx.keys, _columns_of(row)), row.blob("row_mac"))
+    except VaultCorrupt:  # a value that no column can have
+        authentic = False
+    if not authentic:
         raise tampered(key_id)
     account, dek_version = row.text("account_id"), row.number("dek_version")
     key = read_data_key(tx, account, version=dek_version)
@@ -256,7 +267,7 @@ def renew_row_macs(tx: VaultTx, before: RootKeys) -> None:
 
 
 def _columns(row: KeyRow) -> dict[str, Sql]:
-    return {
+    values: dict[str, Sql] = {
         "key_id": key_id_to_bytes(row.key_id),
         "account_id": row.account,
         "provider_id": row.provider,
@@ -278,10 +289,12 @@ def _columns(row: KeyRow) -> dict[str, Sql]:
         "blob": row.sealed.blob,
         "row_gen": row.row_gen,
     }
+    return {name: values[name] for name in _COLUMNS}
 
 
 def _columns_of(row: Row) -> dict[str, Sql]:
-    return {name: row.any(name) for name in row.names() if name != "row_mac"}
+    """Return the values by name, in the order of `_COLUMNS`: a position proves no name."""
+    return {name: row.any(name) for name in _COLUMNS}
 
 
 def _mac(keys: RootKeys, columns: Mapping[str, Sql]) -> bytes:

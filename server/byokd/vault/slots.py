@@ -25,7 +25,14 @@ from byokd.protocol.vault import (
 from byokd.store import files
 from byokd.store.paths import StorePaths
 from byokd.store.transaction import RootKeys
-from byokd.vault.key_wrapping import Slot, SlotKey, StoredSlots, WrongSlotKey, open_root
+from byokd.vault.key_wrapping import (
+    Slot,
+    SlotKey,
+    StoredSlots,
+    WrongSlotKey,
+    changed_slot,
+    open_root,
+)
 
 NO_PARAMS: Final = pack()
 """The stored parameters of a slot whose key is random and stored at a key source."""
@@ -232,6 +239,8 @@ async def open_first_slot(
     errors: list[VaultError] = []
     for slot in filter(secrets.accepts, stored.active):
         try:
+            if slot.rk_version != stored.rk_version:  # before the time of a key derivation
+                raise changed_slot()
             kek = await slot_keys.read(stored.store_id, slot, secrets, interactive=interactive)
             return open_slot(stored, slot, kek)
         except VaultError as error:

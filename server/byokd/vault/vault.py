@@ -45,6 +45,9 @@ from byokd.vault.store_check import StoreCheck
 T = TypeVar("T")
 _NO_SECRETS: Final = SlotSecrets()
 
+_OPEN_ATTEMPTS: Final = 3
+"""How often to begin again when another process replaces what was just read."""
+
 
 class Vault:
     """One person's vault, shared with that person's other processes.
@@ -303,33 +306,44 @@ class Vault:
         admit: Callable[[VaultTx], None] | None = None,
     ) -> ByokdError | None:
         """Try the slots in order; return what failed."""
-        try:
-            stored = await self._read_slots()
-            if stored is None:
-                choices = self._status.choices or await self.check_choices()
-                self._status.apply(VaultEvent.STORE_ABSENT)
-                return no_vault(choices)
-            self._attempts += 1
-            keys = self._refused_keys if secrets == _NO_SECRETS else None
-            keys = keys or await open_first_slot(
-                self.slot_keys,
-                stored,
-                secrets,
-                interactive=interactive,
-                on_failure=self._status.note_slot_failure,
-            )
-            self._refused_keys = keys
-            await self._run_store_check(keys, admit)
-        except StoreChanged:  # these keys belong to another store
-            self._refused_keys = None
-            return await self._open(secrets, interactive=interactive, admit=admit)
-        except VaultError as error:
-            self._fail(error)
-            return error
-        self._keys = keys
-        self._refused_keys = None
-        self._status.apply(VaultEvent.OPENED)
-        return None
+        for _ in range(_OPEN_ATTEMPTS):
+            try:
+                stored = await self._read_slots()
+                if stored is None:
+                    choices = self._status.choices or await self.check_choices()
+                    self._status.apply(VaultEvent.STORE_ABSENT)
+                    return no_vault(choices)
+                keys = await self._keys_of(stored, secrets, interactive=interactive)
+                await self._run_store_check(keys, admit)
+            except StoreChanged:  # another process renewed the root key or replaced the store
+                self._refused_keys = None
+            except VaultError as error:
+                self._fail(error)
+                return error
+            else:
+                self._keys = keys
+                self._refused_keys = None
+                self._status.apply(VaultEvent.OPENED)
+                return None
+        changed = StoreChanged()
+        self._fail(changed)
+        return changed
+
+    async def _keys_of(
+        self, stored: StoredSlots, secrets: SlotSecrets, *, interactive: bool
+    ) -> RootKeys:
+        """Return the root keys: those of the refused store, or from the first slot that opens."""
+        self._attempts += 1
+        keys = self._refused_keys if secrets == _NO_SECRETS else None
+        keys = keys or await open_first_slot(
+            self.slot_keys,
+            stored,
+            secrets,
+            interactive=interactive,
+            on_failure=self._status.note_slot_failure,
+        )
+        self._refused_keys = keys
+        return keys
 
     async def _run_store_check(
         self, keys: RootKeys, admit: Callable[[VaultTx], None] | None
