@@ -113,6 +113,11 @@ export class Client implements AsyncDisposable {
     return this.#supervisor.server;
   }
 
+  /** The version of the daemon, such as `0.1.0`; null if it does not say. */
+  get version(): string | null {
+    return this.#supervisor.version;
+  }
+
   /** The process id of the daemon, while one runs that `start` started. */
   get pid(): number | undefined {
     return this.#supervisor.pid;

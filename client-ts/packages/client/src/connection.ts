@@ -43,12 +43,19 @@ export function open(streams: DaemonStreams, daemon?: Daemon): Connection {
   return { rpc, closed, isBroken: () => broken };
 }
 
+/** What the daemon says of itself. */
+export interface Introduction {
+  server: ServerOptions;
+  /** Null if it does not say. */
+  version: string | null;
+}
+
 /**
- * Send `initialize` and `initialized`; return the daemon's options.
+ * Send `initialize` and `initialized`; return the daemon's options and version.
  *
  * Throws `StartError` for a program that is not byokd, and for another protocol version.
  */
-export async function initialize(connection: Connection, options: ClientOptions): Promise<ServerOptions> {
+export async function initialize(connection: Connection, options: ClientOptions): Promise<Introduction> {
   const { clientInfo } = options;
   let answer: LspAnswer | undefined;
   try {
@@ -74,7 +81,7 @@ export async function initialize(connection: Connection, options: ClientOptions)
   }
   // Not awaited: a failure closes the connection, and the next request reports it.
   connection.rpc.sendNotification("initialized", {}).catch(() => {});
-  return server;
+  return { server, version: answer.serverInfo?.version ?? null };
 }
 
 /**
@@ -121,7 +128,7 @@ class NoAnswer {
 
 interface LspAnswer {
   capabilities?: { experimental?: { byokd?: ServerOptions } };
-  serverInfo?: { name?: string };
+  serverInfo?: { name?: string; version?: string };
 }
 
 /** Return the error of this package for an error of the JSON-RPC library. */

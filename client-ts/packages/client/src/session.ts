@@ -67,6 +67,7 @@ export class Session {
   private constructor(
     connection: Connection,
     readonly server: ServerOptions,
+    readonly version: string | null,
     daemon: Daemon | undefined,
   ) {
     this.#connection = connection;
@@ -113,7 +114,8 @@ export class Session {
     try {
       const answer = initialize(connection, clientOptions(options));
       const signal = options.signal ? AbortSignal.any([options.signal, timeout]) : timeout;
-      return new Session(connection, await orAborted(answer, signal), daemon);
+      const { server, version } = await orAborted(answer, signal);
+      return new Session(connection, server, version, daemon);
     } catch (error) {
       rpc.dispose();
       if (connection.isBroken()) throw new StartError("notByokd", "the program is not byokd: it sent no messages");

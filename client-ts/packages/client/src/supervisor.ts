@@ -74,6 +74,11 @@ export class Supervisor {
     return this.#session.server;
   }
 
+  /** The version of that daemon. */
+  get version(): string | null {
+    return this.#session.version;
+  }
+
   get pid(): number | undefined {
     return this.#state.type === "running" ? this.#session.pid : undefined;
   }

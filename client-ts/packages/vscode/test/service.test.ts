@@ -7,11 +7,14 @@ import { join } from "node:path";
 import { test, type TestContext } from "node:test";
 
 import { Daemon, type DaemonOptions, type DaemonState } from "../src/daemon/service.js";
+import { readManifest } from "../testing/manifest.js";
 import { DaemonUnavailable } from "../src/daemon/unavailable.js";
 import type { Program } from "../src/daemon/find.js";
 
 const PYTHON = process.env["BYOKD_PYTHON"];
 const SKIP = PYTHON ? false : "BYOKD_PYTHON is not set";
+const { version: VERSION } = await readManifest();
+const NEWER = { name: "vscode", version: "999.0.0" };
 const LIMIT = { timeout: 120_000, skip: SKIP };
 
 async function real(t: TestContext, options: Partial<DaemonOptions> = {}) {
@@ -24,9 +27,9 @@ async function real(t: TestContext, options: Partial<DaemonOptions> = {}) {
   const states: DaemonState["type"][] = [];
   const daemon = new Daemon({
     settings: () => ({ executable: undefined, configFile: undefined, account: "default" }),
-    find: () => Promise.resolve(program),
+    find: () => Promise.resolve({ program }),
     offerInstall: () => Promise.resolve(false),
-    clientInfo: { name: "vscode", version: "0.1.0" },
+    clientInfo: { name: "vscode", version: VERSION },
     onStderr: () => {},
     ...options,
   });
@@ -63,7 +66,7 @@ test("a daemon that is missing is offered only to a person who waits", LIMIT, as
   let offered = 0;
   let installed: Program | undefined;
   const { daemon, program } = await real(t, {
-    find: () => Promise.resolve(installed),
+    find: async () => (installed ? { program: installed } : { program: undefined, message: "it is nowhere" }),
     offerInstall: async () => {
       offered += 1;
       installed = program;
@@ -79,7 +82,7 @@ test("a daemon that is missing is offered only to a person who waits", LIMIT, as
 test("a program that is not byokd is told with its words, and started again only on request", LIMIT, async (t) => {
   let starts = 0;
   const other: Program = { command: process.execPath, args: ["-e", "console.log('hello from another program')"], place: "setting" };
-  const { daemon } = await real(t, { find: async () => ((starts += 1), other) });
+  const { daemon } = await real(t, { find: async () => ((starts += 1), { program: other }) });
   const refused = (error: unknown) =>
     error instanceof DaemonUnavailable && /is not byokd/.test(error.message) && /hello from another program/.test(error.message) && error.action.command === "workbench.action.openSettings";
   await assert.rejects(daemon.client(), refused);
@@ -87,6 +90,27 @@ test("a program that is not byokd is told with its words, and started again only
   assert.equal(starts, 1);
   await assert.rejects(daemon.client({ interactive: true }), refused);
   assert.equal(starts, 2);
+});
+
+test("a daemon that is older than the extension gives place to a newer one", LIMIT, async (t) => {
+  const { daemon, program, states } = await real(t, {
+    clientInfo: NEWER,
+    find: async (_, minVersion) => ({ program: minVersion === undefined ? program : newer }),
+  });
+  const newer: Program = { ...program, command: program.command.replace(/(?=[^/\\]+$)/, "./"), place: "installPlace" };
+  await daemon.client();
+  assert.ok(daemon.state.type === "running" && daemon.state.program === newer && !daemon.state.version.isOutdated);
+  assert.deepEqual(states, ["starting", "starting", "running"]);
+});
+
+test("an older daemon is used, and marked, where there is no newer one", LIMIT, async (t) => {
+  const { daemon, program } = await real(t, {
+    clientInfo: NEWER,
+    find: async (_, minVersion) => (minVersion === undefined ? { program } : { program: undefined, message: "it is older" }),
+  });
+  await daemon.client();
+  assert.ok(daemon.state.type === "running");
+  assert.deepEqual(daemon.state.version, { text: VERSION, isOutdated: true });
 });
 
 test("a caller that gives up does not end the start for the others", LIMIT, async (t) => {

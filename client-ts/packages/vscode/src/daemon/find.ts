@@ -1,32 +1,31 @@
-/** Where the daemon's program is. */
+/** Where the daemon's program is: `findDaemon` of the client, with what VS Code knows. */
 
-import { constants } from "node:fs";
-import { access } from "node:fs/promises";
-import { delimiter, join } from "node:path";
+import { findDaemon, type DaemonPlace } from "@byokd/client";
 
 /** A program that may be the daemon. */
 export interface Program {
   command: string;
   args: readonly string[];
-  place: "setting" | "path" | "installPlace";
+  place: DaemonPlace;
 }
 
-/** Return the program of the setting, else the first on PATH. */
-export async function findProgram(executable: string | undefined): Promise<Program | undefined> {
-  const args = ["--stdio"];
-  if (executable !== undefined) {
-    return (await isExecutable(executable)) ? { command: executable, args, place: "setting" } : undefined;
-  }
-  for (const folder of (process.env["PATH"] ?? "").split(delimiter).filter(Boolean)) {
-    const command = join(folder, process.platform === "win32" ? "byokd.exe" : "byokd");
-    if (await isExecutable(command)) return { command, args, place: "path" };
-  }
-  return undefined;
+export type ProgramSearch = { program: Program } | { program: undefined; message: string };
+
+export interface SearchOptions {
+  /** The setting; nothing else is used if it is set. */
+  executable: string | undefined;
+  /** Folders of a workspace that is not trusted. */
+  untrustedFolders: readonly string[];
+  /** Pass over programs that are older. Without it no program is started to ask. */
+  minVersion: string | undefined;
 }
 
-async function isExecutable(path: string): Promise<boolean> {
-  return access(path, constants.X_OK).then(
-    () => true,
-    () => false,
-  );
+export async function findProgram({ executable, untrustedFolders, minVersion }: SearchOptions): Promise<ProgramSearch> {
+  const search = await findDaemon({
+    untrustedFolders,
+    ...(executable !== undefined && { setting: executable }),
+    ...(minVersion !== undefined && { minVersion }),
+  });
+  if (search.path === null) return { program: undefined, message: search.message };
+  return { program: { command: search.path, args: ["--stdio"], place: search.place } };
 }

@@ -18,19 +18,26 @@ import type { Disposable, Event } from "vscode";
 import type { DaemonSettings } from "../config.js";
 import { words } from "../words.js";
 import { Emitter } from "./emitter.js";
-import type { Program } from "./find.js";
-import { DaemonUnavailable, notFound, notStarted, type Remedy } from "./unavailable.js";
+import type { Program, ProgramSearch } from "./find.js";
+import { DaemonUnavailable, notFound, notStarted, RESTART } from "./unavailable.js";
 
 export type DaemonState =
   /** Nobody has needed it so far, or it was closed. */
   | { type: "stopped" }
   | { type: "starting"; program: Program }
-  | { type: "running"; program: Program; server: ServerOptions }
+  | { type: "running"; program: Program; server: ServerOptions; version: DaemonVersion }
   /** It ended by itself with `error`, and another one is started after `delayMs`. Calls wait. */
   | { type: "restarting"; program: Program; crashes: number; delayMs: number; error: Error }
   | { type: "notFound"; error: DaemonUnavailable }
   /** It did not start, or ended too often. `restart` tries again. */
   | { type: "failed"; program: Program; error: DaemonUnavailable };
+
+export interface DaemonVersion {
+  /** Null if the daemon does not say. */
+  text: string | null;
+  /** It is older than the extension, and no newer program was found. */
+  isOutdated: boolean;
+}
 
 export interface ClientRequest {
   /** The person waits for this: offer to install a daemon that is missing, and try one that failed again. */
@@ -60,11 +67,21 @@ export interface DaemonService {
 
 export interface DaemonOptions {
   settings: () => DaemonSettings;
-  find: (executable: string | undefined) => Promise<Program | undefined>;
+  /** `minVersion`: pass over programs that are older. */
+  find: (executable: string | undefined, minVersion: string | undefined) => Promise<ProgramSearch>;
   /** Offer to install the daemon; resolves with whether it is installed now. */
   offerInstall: (signal: AbortSignal | undefined) => Promise<boolean>;
-  clientInfo: ClientInfo;
+  /** Its version is that of the daemon in the extension's package. */
+  clientInfo: ClientInfo & { version: string };
   onStderr: (text: string) => void;
+}
+
+/** A daemon that runs. */
+interface Chosen {
+  client: Client;
+  program: Program;
+  /** See `DaemonVersion`. */
+  isOutdated: boolean;
 }
 
 /** Adds a listener to a client; returns how to remove it. */
@@ -160,45 +177,58 @@ export class Daemon implements DaemonService {
   }
 
   async #start(signal: AbortSignal): Promise<Client> {
-    const { settings, find, clientInfo, onStderr } = this.#options;
-    const { executable, configFile, account } = settings();
-    const program = await find(executable);
+    const chosen = await this.#choose(this.#options.settings(), signal);
+    if (!signal.aborted) return this.#attach(chosen);
+    await chosen.client.close();
+    throw signal.reason;
+  }
+
+  /** Start the first program that is found; if it is older than the extension, a newer one in its place. */
+  async #choose(settings: DaemonSettings, signal: AbortSignal): Promise<Chosen> {
+    const { find, clientInfo } = this.#options;
+    const search = await find(settings.executable, undefined);
     signal.throwIfAborted();
-    if (!program) throw this.#failed({ type: "notFound", error: notFound(executable) });
+    if (!search.program) throw this.#failed({ type: "notFound", error: notFound(settings.executable, search.message) });
+    const { program } = search;
+    const client = await this.#launch(program, settings, signal);
+    if (client.version === clientInfo.version) return { client, program, isOutdated: false };
+    const newer = await find(settings.executable, clientInfo.version);
+    if (!newer.program || newer.program.command === program.command || signal.aborted) {
+      return { client, program, isOutdated: !newer.program };
+    }
+    await client.close();
+    return { client: await this.#launch(newer.program, settings, signal), program: newer.program, isOutdated: false };
+  }
+
+  async #launch(program: Program, { account, configFile }: DaemonSettings, signal: AbortSignal): Promise<Client> {
+    const { clientInfo, onStderr } = this.#options;
+    const { command, args } = program;
     this.#set({ type: "starting", program });
     try {
-      const client = await Client.start({
-        command: program.command,
-        args: program.args,
-        ...(configFile !== undefined && { config: configFile }),
-        account,
-        clientInfo,
-        onStderr,
-        restart: true,
-        signal,
-      });
-      return this.#attach(client, program);
+      const config = configFile === undefined ? {} : { config: configFile };
+      return await Client.start({ command, args, ...config, account, clientInfo, onStderr, restart: true, signal });
     } catch (error) {
       signal.throwIfAborted();
       throw this.#failed({ type: "failed", program, error: notStarted(error, program) });
     }
   }
 
-  #attach(client: Client, program: Program): Client {
+  #attach({ client, program, isOutdated }: Chosen): Client {
+    const version = { text: client.version, isOutdated };
     client.onPrompt((...request) => this.#prompt(...request));
     for (const attach of this.#listeners.keys()) this.#listeners.set(attach, attach(client));
     client.onState((state) => {
-      if (client === this.#client) this.#follow(state, program);
+      if (client === this.#client) this.#follow(state, program, version);
     });
     this.#client = client;
-    this.#set({ type: "running", program, server: client.server });
+    this.#set({ type: "running", program, server: client.server, version });
     return client;
   }
 
-  #follow(state: ClientState, program: Program): void {
+  #follow(state: ClientState, program: Program, version: DaemonVersion): void {
     switch (state.type) {
       case "running":
-        return this.#set({ type: "running", program, server: state.server });
+        return this.#set({ type: "running", program, server: state.server, version });
       case "restarting":
         return this.#set({ ...state, program });
       case "failed":
@@ -219,8 +249,6 @@ export class Daemon implements DaemonService {
     this.#changed.fire(state);
   }
 }
-
-const RESTART: Remedy = { title: words.actions.restart, command: "byokd.restartDaemon" };
 
 /** Wait for `promise`; reject with the reason of `signal` if that is aborted before. */
 async function orAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {

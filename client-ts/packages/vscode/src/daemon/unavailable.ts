@@ -25,20 +25,19 @@ export class DaemonUnavailable extends Error {
   }
 }
 
+export const RESTART: Remedy = { title: words.actions.restart, command: "byokd.restartDaemon" };
 const INSTALL: Remedy = { title: words.actions.install, command: "byokd.installDaemon" };
-const UPDATE: Remedy = { title: words.actions.update, command: "byokd.installDaemon" };
-const SHOW_LOG: Remedy = { title: words.actions.showLog, command: "byokd.showLog" };
+export const UPDATE: Remedy = { title: words.actions.update, command: "byokd.installDaemon" };
+export const SHOW_LOG: Remedy = { title: words.actions.showLog, command: "byokd.showLog" };
 const CHOOSE: Remedy = {
   title: words.actions.chooseProgram,
   command: "workbench.action.openSettings",
   arguments: ["byokd.executable"],
 };
 
-/** No program was found. `executable` is the setting, if it names one. */
-export function notFound(executable: string | undefined): DaemonUnavailable {
-  return executable === undefined
-    ? new DaemonUnavailable(words.daemon.notInstalled, INSTALL)
-    : new DaemonUnavailable(words.daemon.settingNotFound(executable), CHOOSE);
+/** No program was found. `executable` is the setting; `message` says where the search looked. */
+export function notFound(executable: string | undefined, message: string): DaemonUnavailable {
+  return new DaemonUnavailable(message, executable === undefined ? INSTALL : CHOOSE);
 }
 
 /** The program was found and is not running. */
