@@ -199,7 +199,7 @@ class Probe(_Record):
     # may hold `{field}` templates; on the provider's own or a companion origin
     url: str | None = None
     body: str | None = None
-    key_prefixes: tuple[str, ...] = ()  # only a hint for a key that another provider refused
+    key_prefixes: tuple[str, ...] = ()  # only a hint at the provider of a key; decides nothing
     models_pointer: Pointer | None = None
     details: dict[str, Pointer] = {}  # pointers into the answer, to report
     # the first that applies wins over the classifier, also on a 200

@@ -41,6 +41,8 @@ class ProviderInfo(Value):
     `hosts` are other addresses of the same provider; a key is stored for one of them by `baseUrl`.
     `layer` says where its record comes from: the package, a refreshed catalog, the person's file in
     place of a shipped one (`override`), or a provider of the person's own. `asOf` is its day.
+    `keyPrefixes` are how its keys begin, where no other provider's do: a client may propose the
+    provider of a pasted key by the longest one.
     """
 
     id: str
@@ -58,6 +60,7 @@ class ProviderInfo(Value):
     keyless: bool
     key_url: str | None
     key_prefix_hint: str | None
+    key_prefixes: tuple[str, ...] = ()
     docs_url: str | None
     tool_calling: str
     pricing: str

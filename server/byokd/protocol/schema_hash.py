@@ -2,4 +2,4 @@
 
 from typing import Final
 
-SCHEMA_HASH: Final = "sha256:6bbc9470f7a570e64d9e00a9109e71547908d0119a6003e9d59c8dbeea3cdbb2"
+SCHEMA_HASH: Final = "sha256:3dd86bc7f2f950067d48d54f7b69913ce8fbc5ba0bb5d4f79ce3a4e5e0d6713d"

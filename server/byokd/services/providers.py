@@ -101,6 +101,7 @@ def describe(record: Provider) -> ProviderInfo:
         keyless=record.keyless,
         key_url=record.key_url,
         key_prefix_hint=record.key_prefix_hint,
+        key_prefixes=record.probe.key_prefixes,
         docs_url=record.docs_url,
         tool_calling=record.tool_calling,
         pricing=record.pricing,

@@ -32,7 +32,7 @@ export interface CallOptions {
 }
 
 export const PROTOCOL_VERSION = 1;
-export const SCHEMA_HASH = "sha256:6bbc9470f7a570e64d9e00a9109e71547908d0119a6003e9d59c8dbeea3cdbb2";
+export const SCHEMA_HASH = "sha256:3dd86bc7f2f950067d48d54f7b69913ce8fbc5ba0bb5d4f79ce3a4e5e0d6713d";
 export const SEALING_SUITE = "DHKEM(X25519,HKDF-SHA256)/HKDF-SHA256/AES-256-GCM";
 
 /** The event types of this version. */
@@ -1356,6 +1356,8 @@ export interface ProtectionChoice {
  * `hosts` are other addresses of the same provider; a key is stored for one of them by `baseUrl`.
  * `layer` says where its record comes from: the package, a refreshed catalog, the person's file in
  * place of a shipped one (`override`), or a provider of the person's own. `asOf` is its day.
+ * `keyPrefixes` are how its keys begin, where no other provider's do: a client may propose the
+ * provider of a pasted key by the longest one.
  */
 export interface ProviderInfo {
   id: string;
@@ -1373,6 +1375,7 @@ export interface ProviderInfo {
   keyless: boolean;
   keyUrl: string | null;
   keyPrefixHint: string | null;
+  keyPrefixes: readonly string[];
   docsUrl: string | null;
   toolCalling: string;
   pricing: string;

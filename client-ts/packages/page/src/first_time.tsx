@@ -1,26 +1,26 @@
-/** No vault and no key: three steps in one view, which end with an answer of a model. */
+/** The first key, or one of any provider: how keys are protected, the key itself, and an answer of a model. */
 
 import type { ComponentChildren } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 
-import type { KeyInfo, ModelInfo } from "../../client/src/generated.js";
+import type { KeyInfo, ModelInfo, ProviderInfo } from "../../client/src/generated.js";
 import { Button, Failure, Field, Live, Notice, Progress, TextField, useTask } from "./controls.js";
 import { Icon } from "./icons.js";
-import { KeyForm } from "./key_form.js";
+import { KeyForm, type Chooser } from "./key_form.js";
 import type { Model, State } from "./model.js";
 import { CreateVault, RecoveryCode } from "./vault_view.js";
 import { words } from "./words.js";
 
-type Step = 0 | 1 | 2 | 3;
+type Step = 0 | 1 | 2;
 
 export function FirstTime({ model, state }: { model: Model; state: State }) {
-  const [provider, setProvider] = useState("");
-  const [chosen, setChosen] = useState(false);
+  const [changing, setChanging] = useState(false);
   const [code, setCode] = useState<string | null>(null);
   const [stored, setStored] = useState<KeyInfo | null>(null);
-  const hasVault = state.vault?.state === "unlocked" && code === null;
-  const step: Step = stored ? 3 : !hasVault ? 0 : !chosen ? 1 : 2;
-  const info = model.provider(provider);
+  const { vault } = state;
+  const protection = vault?.state === "unlocked" ? vault.protection : usual(state);
+  const step: Step = stored ? 2 : code === null && protection !== null && !changing ? 1 : 0;
+  const isFirst = state.keys.length === 0 || stored !== null;
   const leave = () => {
     model.set({ firstTime: false });
     model.show({ name: "providers", provider: stored?.provider ?? null });
@@ -28,20 +28,17 @@ export function FirstTime({ model, state }: { model: Model; state: State }) {
   return (
     <section class="page first" aria-labelledby="first-title">
       <header class="head">
-        <h1 id="first-title">{words.first.title}</h1>
+        <h1 id="first-title">{isFirst ? words.first.title : words.keys.add}</h1>
       </header>
       <p class="lead">{words.first.lead}</p>
-      <StepBox step={0} now={step}>
+      <StepBox step={0} now={step} result={protection ? words.vault.protections[protection] : undefined} onAgain={step === 1 && vault?.state === "uninitialized" ? () => setChanging(true) : undefined}>
         {code !== null && <RecoveryCode code={code} onWritten={() => setCode(null)} />}
-        {state.vault?.state === "uninitialized" && <CreateVault model={model} vault={state.vault} onCode={setCode} />}
+        {vault?.state === "uninitialized" && <CreateVault model={model} vault={vault} onCode={setCode} onDone={() => setChanging(false)} />}
       </StepBox>
-      <StepBox step={1} now={step} result={chosen ? info?.name : undefined} onAgain={step === 2 ? () => setChosen(false) : undefined}>
-        <ProviderChoice state={state} value={provider} onChange={setProvider} onNext={() => setChosen(provider !== "")} />
+      <StepBox step={1} now={step} result={stored ? model.provider(stored.provider)?.name : undefined}>
+        <AnyKey model={model} state={state} onStored={setStored} />
       </StepBox>
-      <StepBox step={2} now={step}>
-        {info && <KeyForm key={info.id} model={model} provider={info} replaces={null} hasOthers={false} onCancel={null} onDone={(_, { key }) => setStored(key)} />}
-      </StepBox>
-      {stored && <Finish model={model} stored={stored} name={info?.name ?? stored.provider} onLeave={leave} />}
+      {stored && <Finish model={model} stored={stored} name={model.provider(stored.provider)?.name ?? stored.provider} onLeave={leave} />}
       {!stored && (
         <p class="actions">
           <Button kind="quiet" onClick={leave}>{words.first.skip}</Button>
@@ -55,8 +52,14 @@ export function FirstTime({ model, state }: { model: Model; state: State }) {
   );
 }
 
+/** The protection that the daemon sets up by itself with the first key; null if the person has to choose. */
+function usual({ vault }: State): "osKeyring" | null {
+  const isThere = vault?.choices.some(({ protection, available }) => protection === "osKeyring" && available);
+  return vault?.state === "uninitialized" && isThere ? "osKeyring" : null;
+}
+
 interface StepBoxProps {
-  step: 0 | 1 | 2;
+  step: 0 | 1;
   now: Step;
   result?: string | undefined;
   onAgain?: (() => void) | undefined;
@@ -81,39 +84,78 @@ function StepBox({ step, now, result, onAgain, children }: StepBoxProps) {
         {words.first.steps[step]}
         {done && <span class="sr-only"> ({words.first.done})</span>}
         {result && <span class="quiet">{result}</span>}
-        {onAgain && <Button kind="quiet" icon="edit" label={words.keys.actionsOf(words.first.choose, result ?? "")} onClick={onAgain} />}
+        {onAgain && <Button kind="quiet" icon="edit" label={words.keys.actionsOf(words.first.change, result ?? "")} onClick={onAgain} />}
       </h2>
       {open && <div class="step-body">{children}</div>}
     </section>
   );
 }
 
-function ProviderChoice({ state, value, onChange, onNext }: { state: State; value: string; onChange: (id: string) => void; onNext: () => void }) {
-  const groups = ["managed", "singleField", "multiField", "custom"] as const;
-  const next = (event: Event) => {
-    event.preventDefault();
-    if (value) onNext();
+/** The form of a key whose provider is seen by how it begins, or chosen. */
+function AnyKey({ model, state, onStored }: { model: Model; state: State; onStored: (key: KeyInfo) => void }) {
+  const [id, setId] = useState("");
+  const [isSeen, setIsSeen] = useState(false);
+  const chosen = model.provider(id);
+  const choose = (next: string, seen: boolean) => {
+    setId(next);
+    setIsSeen(seen);
+  };
+  const chooser: Chooser = {
+    title: chosen ? words.form.addTitle(chosen.name) : words.first.anyTitle,
+    isDone: chosen !== undefined,
+    onKey: (begins) => {
+      const owner = ownerOf(state.providers, begins);
+      if (owner) choose(owner.id, true);
+      else setIsSeen(false);
+    },
+    field: (error) => <ProviderChoice state={state} value={id} error={error} hint={isSeen && chosen ? words.first.seen(chosen.name) : undefined} onChange={(next) => choose(next, false)} />,
   };
   return (
-    <form class="form" onSubmit={next}>
-      <Field label={words.first.choose}>
-        {({ id }) => (
-          <select id={id} value={value} onChange={(event) => onChange(event.currentTarget.value)}>
-            <option value="" disabled>{words.list.welcome}</option>
-            {groups.map((kind) => (
-              <optgroup key={kind} label={words.list[kind]}>
-                {state.providers.filter((item) => item.kind === kind).map((item) => (
-                  <option key={item.id} value={item.id}>{item.name}</option>
-                ))}
-              </optgroup>
-            ))}
-          </select>
-        )}
-      </Field>
-      <p class="actions">
-        <Button submit kind="primary" disabled={!value}>{words.first.next}</Button>
-      </p>
-    </form>
+    <KeyForm model={model} provider={chosen ?? ANY} replaces={null} hasOthers={model.keysOf(id).length > 0} chooser={chooser} onCancel={null} onDone={(_, { key }) => onStored(key)} />
+  );
+}
+
+/** Return the provider whose keys begin as this one does. */
+function ownerOf(providers: readonly ProviderInfo[], begins: (prefix: string) => boolean): ProviderInfo | undefined {
+  const lengthOf = ({ keyPrefixes }: ProviderInfo) => Math.max(0, ...keyPrefixes.filter(begins).map((prefix) => prefix.length));
+  const best = Math.max(0, ...providers.map(lengthOf));
+  return best > 0 ? providers.find((provider) => lengthOf(provider) === best) : undefined;
+}
+
+/** In place of a provider until one is chosen: one key, and nothing else to fill in. */
+const ANY: ProviderInfo = {
+  ...{ id: "", name: "", kind: "singleField", stage: "stable", dialect: "", dialects: [] },
+  ...{ baseUrl: null, baseUrlRequired: false, baseUrlHint: null, baseUrlEnv: [], hosts: [] },
+  fields: [{ name: "apiKey", label: words.first.anyKey, secret: true, required: true, pattern: null, hint: words.first.anyKeyHint, env: [], addressOnly: false }],
+  ...{ keyless: false, keyUrl: null, keyPrefixHint: null, keyPrefixes: [], docsUrl: null, toolCalling: "", pricing: "" },
+  ...{ tags: [], notes: [], chatAvailable: true, layer: "bundled", asOf: "" },
+};
+
+interface ChoiceProps {
+  state: State;
+  value: string;
+  hint: string | undefined;
+  error: string | undefined;
+  onChange: (id: string) => void;
+}
+
+function ProviderChoice({ state, value, hint, error, onChange }: ChoiceProps) {
+  const groups = ["managed", "singleField", "multiField", "custom"] as const;
+  return (
+    <Field label={words.first.choose} hint={hint} error={error}>
+      {({ id, describedBy, invalid }) => (
+        <select id={id} value={value} aria-describedby={describedBy} aria-invalid={invalid} onChange={(event) => onChange(event.currentTarget.value)}>
+          <option value="" disabled>{words.list.welcome}</option>
+          {groups.map((kind) => (
+            <optgroup key={kind} label={words.list[kind]}>
+              {state.providers.filter((item) => item.kind === kind).map((item) => (
+                <option key={item.id} value={item.id}>{item.name}</option>
+              ))}
+            </optgroup>
+          ))}
+        </select>
+      )}
+    </Field>
   );
 }
 
@@ -123,16 +165,17 @@ function Finish({ model, stored, name, onLeave }: { model: Model; stored: KeyInf
   const [chosen, setChosen] = useState("");
   const [prompt, setPrompt] = useState(words.first.prompt);
   const [answer, setAnswer] = useState("");
-  const heading = useRef<HTMLHeadingElement>(null);
+  const form = useRef<HTMLFormElement>(null);
   const task = useTask();
   useEffect(() => {
-    heading.current?.focus();
     void model.host.request("model/list", { provider: stored.provider, limit: 500 }).then(({ items }) => {
       const usable = items.filter((item) => item.chat !== false && !item.unavailable && !item.deprecated);
       setModels(usable);
       setChosen(cheapest(usable)?.id ?? "");
     }, () => {});
   }, []);
+  // Enter asks the question that stands there; what is typed replaces it.
+  useEffect(() => form.current?.querySelector<HTMLInputElement>("input")?.select(), [models]);
   const ask = (event: Event) => {
     event.preventDefault();
     if (task.running || !chosen) return;
@@ -163,12 +206,12 @@ function Finish({ model, stored, name, onLeave }: { model: Model; stored: KeyInf
   };
   return (
     <section class="step open finish" aria-labelledby="finish-title">
-      <h2 id="finish-title" ref={heading} tabIndex={-1}>
+      <h2 id="finish-title">
         <span class="number good" aria-hidden="true"><Icon name="check" /></span>
         {words.first.finishTitle}
       </h2>
-      <form class="form step-body" onSubmit={ask}>
-        <p>{words.first.finish(name)}</p>
+      <form class="form step-body" ref={form} onSubmit={ask}>
+        <p role="status">{words.first.finish(name)}</p>
         {models.length > 0 && (
           <>
             <Field label={words.first.model}>

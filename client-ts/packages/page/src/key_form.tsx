@@ -5,6 +5,7 @@
  * decides. The secret leaves its field when the form is sent, and this page after the answer.
  */
 
+import type { ComponentChildren } from "preact";
 import { useEffect, useId, useLayoutEffect, useRef, useState } from "preact/hooks";
 
 import type { ErrorData, FieldInfo, KeyInfo, KeyStoreResult, ProviderInfo, SecretInput } from "../../client/src/generated.js";
@@ -23,8 +24,20 @@ interface Props {
   /** The key whose secret is replaced; null for a new key. */
   replaces: KeyInfo | null;
   hasOthers: boolean;
+  /** How the person chooses the provider, where it is not chosen yet or may be another. */
+  chooser?: Chooser;
   onCancel: (() => void) | null;
   onDone: (outcome: { tone: Tone; text: string }, result: KeyStoreResult) => void;
+}
+
+/** The choice of a provider within the form of its key. */
+export interface Chooser {
+  title: string;
+  /** Shown below the key. */
+  field: (error: string | undefined) => ComponentChildren;
+  /** Whether a provider is chosen. */
+  isDone: boolean;
+  onKey: (begins: (prefix: string) => boolean) => void;
 }
 
 interface Submission {
@@ -40,8 +53,9 @@ type Step =
 
 const USUAL = "";
 const OTHER = "other";
+const PROVIDER = "provider";
 
-export function KeyForm({ model, provider, replaces, hasOthers, onCancel, onDone }: Props) {
+export function KeyForm({ model, provider, replaces, hasOthers, chooser, onCancel, onDone }: Props) {
   const [step, setStep] = useState<Step>({ name: "editing", error: null });
   const [missing, setMissing] = useState<string | null>(null);
   const [plain, setPlain] = useState<Record<string, string>>(() => plainFields(replaces));
@@ -74,13 +88,20 @@ export function KeyForm({ model, provider, replaces, hasOthers, onCancel, onDone
     wasAsking.current = step.name === "asking";
   }, [step.name]);
 
+  useEffect(() => {
+    // Another provider of the same form has other addresses and fields; what is in the field of the key stays.
+    setPlace(USUAL);
+    setOtherUrl("");
+    setPlain(plainFields(replaces));
+  }, [provider.id]);
+
   const required = (field: FieldInfo) => field.required && !(field.addressOnly && baseUrl !== null);
   const firstMissing = (): string | null => {
     if (mustHaveUrl && !otherUrl.trim()) return "baseUrl";
     const field = provider.fields.find(
       (item) => required(item) && (item.secret ? handleOf(item).current?.isEmpty() : !plain[item.name]?.trim()),
     );
-    return field?.name ?? null;
+    return field?.name ?? (chooser?.isDone === false ? PROVIDER : null);
   };
 
   const submission = (): Submission => {
@@ -113,7 +134,7 @@ export function KeyForm({ model, provider, replaces, hasOthers, onCancel, onDone
     const lacks = firstMissing();
     setMissing(lacks);
     if (lacks) {
-      form.current?.querySelector<HTMLElement>(`[data-field="${CSS.escape(lacks)}"] input`)?.focus();
+      form.current?.querySelector<HTMLElement>(`[data-field="${CSS.escape(lacks)}"] :is(input, select)`)?.focus();
       return;
     }
     const input = submission();
@@ -131,7 +152,7 @@ export function KeyForm({ model, provider, replaces, hasOthers, onCancel, onDone
 
   const busy = step.name === "asking";
   const errorOf = (name: string, text: string) => (missing === name ? words.form.missing(text) : undefined);
-  const title = replaces ? words.form.rotateTitle(keyName(replaces, provider)) : words.form.addTitle(provider.name);
+  const title = chooser?.title ?? (replaces ? words.form.rotateTitle(keyName(replaces, provider)) : words.form.addTitle(provider.name));
   return (
     <form class="form" ref={form} aria-labelledby={titleId} noValidate onSubmit={save} onKeyDown={onCancel ? onEscape(onCancel) : undefined}>
       <div class="section-head">
@@ -150,15 +171,16 @@ export function KeyForm({ model, provider, replaces, hasOthers, onCancel, onDone
       {provider.fields.map((field) => (
         <div key={field.name} data-field={field.name}>
           {field.secret ? (
-            <SecretField label={field.label} hint={field.hint ? sentence(field.hint) : undefined} optional={!required(field)} error={errorOf(field.name, field.label)} handle={handleOf(field)} />
+            <SecretField label={field.label} hint={field.hint ? sentence(field.hint) : undefined} optional={!required(field)} error={errorOf(field.name, field.label)} handle={handleOf(field)} onChange={chooser?.onKey} />
           ) : (
             <TextField label={field.label} hint={field.hint ? sentence(field.hint) : undefined} optional={!required(field)} value={plain[field.name] ?? ""} error={errorOf(field.name, field.label)}
               onInput={(value) => setPlain((values) => ({ ...values, [field.name]: value }))} />
           )}
         </div>
       ))}
-      {!replaces && <TextField label={words.form.label} optional value={label} onInput={setLabel} placeholder={words.form.labelHint} />}
-      {!replaces && !mustHaveUrl && !pastes && (
+      {chooser && <div data-field={PROVIDER}>{chooser.field(missing === PROVIDER && !chooser.isDone ? words.first.providerMissing : undefined)}</div>}
+      {!replaces && chooser?.isDone !== false && <TextField label={words.form.label} optional value={label} onInput={setLabel} placeholder={words.form.labelHint} />}
+      {!replaces && !mustHaveUrl && !pastes && chooser?.isDone !== false && (
         <details class="fold">
           <summary>{words.form.other}</summary>
           {provider.hosts.length > 0 && (

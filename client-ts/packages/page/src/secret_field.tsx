@@ -21,9 +21,11 @@ interface Props {
   handle: RefObject<SecretInputHandle | null>;
   /** A passphrase is not cleaned: its spaces count. */
   verbatim?: boolean;
+  /** Called after each change with a test of how the value begins; the value itself stays here. */
+  onChange?: ((begins: (prefix: string) => boolean) => void) | undefined;
 }
 
-export function SecretField({ label, hint, error, optional = false, handle, verbatim = false }: Props) {
+export function SecretField({ label, hint, error, optional = false, handle, verbatim = false, onChange }: Props) {
   const input = useRef<HTMLInputElement>(null);
   const [notes, setNotes] = useState<readonly string[]>([]);
   useImperativeHandle(handle, () => ({
@@ -37,6 +39,10 @@ export function SecretField({ label, hint, error, optional = false, handle, verb
     focus: () => input.current?.focus(),
   }));
 
+  const changed = () => {
+    const value = clean(input.current?.value ?? "").text;
+    onChange?.((prefix) => value.startsWith(prefix));
+  };
   const paste = (event: ClipboardEvent) => {
     const field = input.current;
     if (verbatim || !field) return;
@@ -44,6 +50,7 @@ export function SecretField({ label, hint, error, optional = false, handle, verb
     const { text, notes: removed } = clean(event.clipboardData?.getData("text") ?? "");
     field.setRangeText(text, field.selectionStart ?? 0, field.selectionEnd ?? 0, "end");
     setNotes(removed);
+    changed();
   };
   const reveal = (shown: boolean) => {
     if (input.current) input.current.type = shown ? "text" : "password";
@@ -69,7 +76,10 @@ export function SecretField({ label, hint, error, optional = false, handle, verb
             data-1p-ignore
             data-lpignore="true"
             onPaste={paste}
-            onInput={() => setNotes([])}
+            onInput={() => {
+              setNotes([]);
+              changed();
+            }}
           />
           <span
             class="reveal"

@@ -92,7 +92,7 @@ function hostileHost(x: string): void {
     id: x, name: x, kind: "singleField", stage: "stable", dialect: x, dialects: [x], baseUrl: x, baseUrlRequired: false, baseUrlHint: x,
     baseUrlEnv: [x], hosts: [{ name: x, baseUrl: x, note: x }],
     fields: [{ name: "apiKey", label: x, secret: true, required: true, pattern: null, hint: x, env: [x], addressOnly: false }],
-    keyless: false, keyUrl: x, keyPrefixHint: x, docsUrl: x, toolCalling: x, pricing: x, tags: [x], notes: [x], chatAvailable: true, layer: x, asOf: x,
+    keyless: false, keyUrl: x, keyPrefixHint: x, keyPrefixes: [x], docsUrl: x, toolCalling: x, pricing: x, tags: [x], notes: [x], chatAvailable: true, layer: x, asOf: x,
   };
   const key = {
     keyId: "k", provider: x, label: x, isDefault: true, origin: x, baseUrl: x, allowInsecureOrigin: true, last4: x, fingerprint: x, fields: { a: x },

@@ -1,4 +1,4 @@
-/** The first start in three steps, locking and unlocking, recovery, and changing the protection. */
+/** The first start, locking and unlocking, recovery, and changing the protection. */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -17,11 +17,22 @@ test("the first start ends with an answer", { skip: SKIP }, async (t) => {
   await page.getByRole("radio", { name: "Key file" }).check();
   await page.getByRole("checkbox", { name: "I have read" }).check();
   await page.getByRole("button", { name: "Create the vault" }).click();
-  await page.getByLabel("Provider", { exact: true }).selectOption("openai-compatible");
-  await session.step("11-choose-a-provider");
-  await page.getByRole("button", { name: "Continue" }).click();
+  const [key, provider] = [page.getByLabel("API key"), page.getByLabel("Provider", { exact: true })];
+  await page.locator('input[type="password"]:focus').waitFor();
+  await page.keyboard.insertText(KEY);
+  await page.keyboard.press("Enter");
+  await page.getByText("Choose the provider of this key.").waitFor();
+  await session.step("11-choose-a-provider", [KEY]);
+  const prefixes = { "sk-or-v1-": "openrouter", "sk-proj-": "openai", "sk-ant-": "anthropic", "gsk_": "groq" };
+  for (const [prefix, owner] of Object.entries(prefixes)) {
+    await key.fill(`${prefix}x`);
+    await page.getByText("begin like this one").waitFor();
+    assert.equal(await provider.inputValue(), owner);
+  }
+  await key.fill(KEY);
+  await provider.selectOption("openai-compatible");
+  assert.equal(await key.inputValue(), KEY);
   await page.getByLabel("Base URL").fill(session.sandboxUrl);
-  await page.getByLabel("API key").fill(KEY);
   await page.getByRole("button", { name: "Save" }).click();
   await page.getByRole("heading", { name: "It works" }).waitFor();
   await page.getByLabel("Model").selectOption("sandbox-echo");
