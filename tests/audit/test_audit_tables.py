@@ -294,3 +294,80 @@ async def test_forged_index_is_detected(tmp_path: Path) -> None:
     # At the start every index is compared with its table; later each row with its seal.
     assert refused >= 10, refused
     assert seen >= 4, seen
+
+
+def _key_rows(folder: Path) -> list[tuple[Any, ...]]:
+    with tampering(folder) as raw:
+        return [tuple(row) for row in raw.execute("SELECT * FROM key_entry ORDER BY rowid")]
+
+
+def _put_keys(folder: Path, saved: list[tuple[Any, ...]]) -> None:
+    with tampering(folder) as raw:
+        raw.execute("DELETE FROM key_entry")
+        placeholders = ", ".join("?" * len(saved[0]))
+        raw.executemany(f"INSERT INTO key_entry VALUES ({placeholders})", saved)  # noqa: S608
+
+
+async def test_older_rows_with_another_default_are_a_fault(tmp_path: Path) -> None:
+    """The rows are authentic; only the choice of the default is an older one."""
+    async with vault_fixture.open_vault(tmp_path) as fixture:
+        first, second = await fixture.put(), await fixture.put()
+        older = _key_rows(tmp_path)
+        await fixture.set_default(second.key_id)
+        assert (await fixture.verify()).ok
+        _put_keys(tmp_path, older)
+        result = await fixture.verify()
+        assert (result.fault, result.keys) == ("tables", (first.key_id,))
+        row = await fixture.vault.read(lambda tx: keys.default_key(tx, ACCOUNT, first.provider))
+        assert row is not None
+        assert (row.key_id, row.usable) == (first.key_id, False)
+        await fixture.set_default(second.key_id)  # a person chooses again
+        assert (await fixture.verify()).ok
+
+
+async def test_cleared_default_is_a_fault(tmp_path: Path) -> None:
+    async with vault_fixture.open_vault(tmp_path) as fixture:
+        first = await fixture.put()
+        second = await fixture.put()
+        without = _key_rows(tmp_path)[1:]
+        older = _key_rows(tmp_path)[:1]
+        await fixture.set_default(second.key_id)
+        [cleared] = [row for row in _key_rows(tmp_path) if row not in older and row[7] == 0]
+        _put_keys(tmp_path, [cleared, *without])
+        result = await fixture.verify()
+        assert (result.fault, result.keys) == ("tables", (second.key_id,))
+        await fixture.set_default(first.key_id)
+        assert (await fixture.verify()).ok
+
+
+async def test_default_is_recorded_by_every_change_of_it(tmp_path: Path) -> None:
+    async with vault_fixture.open_vault(tmp_path) as fixture:
+        first, second = await fixture.put(), await fixture.put()
+        third = await fixture.put(make_default=True)
+        for step in (
+            lambda: fixture.set_default(first.key_id),
+            lambda: fixture.delete(first.key_id),
+            lambda: fixture.delete(third.key_id),
+            lambda: fixture.delete(second.key_id),
+            fixture.put,
+        ):
+            await step()
+            assert (await fixture.verify()).ok
+            listed = await fixture.vault.read(lambda tx: keys.list_keys(tx, ACCOUNT))
+            assert sum(row.is_default for row in listed.rows) == min(1, len(listed.rows))
+
+
+async def test_older_row_with_an_older_label_is_a_fault(tmp_path: Path) -> None:
+    async with vault_fixture.open_vault(tmp_path) as fixture:
+        key = await fixture.put(label="old")
+        [older] = _key_rows(tmp_path)
+
+        def rename(tx: VaultTx) -> None:
+            fields = keys.open_key(tx, ACCOUNT, key.key_id).fields
+            keys.rotate(tx, ACCOUNT, key.key_id, fields, at=fixture.now(), label="new")
+            fixture.note(tx, "key.rotated", key.key_id)
+
+        await fixture.vault.transaction(rename)
+        assert (await fixture.verify()).ok
+        _put_keys(tmp_path, [older])
+        assert (await fixture.verify()).keys == (key.key_id,)

@@ -132,7 +132,7 @@ async def test_provider_has_exactly_one_default_key(fixture: VaultFixture) -> No
     assert (first.is_default, second.is_default, other_row.is_default) == (True, False, True)
     third = await fixture.put(make_default=True)
     assert await _default(fixture) == third.key_id
-    await fixture.vault.transaction(lambda tx: keys.set_default(tx, ACCOUNT, first.key_id))
+    await fixture.set_default(first.key_id)
     await fixture.vault.transaction(lambda tx: keys.set_default(tx, ACCOUNT, first.key_id))
     assert await _default(fixture) == first.key_id
     await fixture.delete(first.key_id)

@@ -118,6 +118,13 @@ class VaultFixture:
         assert isinstance(value, Secret)
         return value.reveal()
 
+    async def set_default(self, key_id: str) -> None:
+        def work(tx: VaultTx) -> None:
+            keys.set_default(tx, ACCOUNT, key_id)
+            self.note(tx, "key.default_set", key_id)
+
+        await self.vault.transaction(work)
+
     async def delete(self, key_id: str, account: str = ACCOUNT) -> None:
         def work(tx: VaultTx) -> None:
             keys.delete(tx, account, key_id)

@@ -25,6 +25,8 @@ _NO_ANCHOR: Final = {
     "unreachable": "; its anchor cannot be read now, so an older copy would not be noticed",
 }
 _FAILED: Final = "store.integrity_failed"
+_RECORDS: Final = (b'"facts"', b'"defaults"', b'"slots"')
+"""What an entry may record of the tables."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,7 @@ class ChainChecker:
         self._chain: Chain | None = None
         self._anchor: Anchor | AnchorProblem = "none"
         self._recorded_keys: dict[str, tuple[int, KeyFacts]] = {}
+        self._recorded_defaults: dict[tuple[str, str], str | None] = {}
         self._recorded_slots: dict[str, tuple[int, bool]] = {}
         self._all_slots_recorded = False
         self._reported: set[str] = set()
@@ -150,10 +153,15 @@ class ChainChecker:
         self._collect(entry)
 
     def _collect(self, entry: ChainEntry) -> None:
-        if not (entry.event == _FAILED or b'"facts"' in entry.body or b'"slots"' in entry.body):
+        if not (entry.event == _FAILED or any(name in entry.body for name in _RECORDS)):
             return
         body = parsed(entry.body)
         facts, slots, details = body.get("facts"), body.get("slots"), body.get("details")
+        if isinstance(defaults := body.get("defaults"), dict):
+            for provider, key_id in defaults.items():
+                self._recorded_defaults[entry.account_ref, provider] = (
+                    key_id if isinstance(key_id, str) else None
+                )
         if entry.event == _FAILED:
             slot = details.get("slotId") if isinstance(details, dict) else None
             self._reported.add(entry.key_ref or str(slot))
@@ -206,11 +214,13 @@ class ChainChecker:
         recorded = {
             key: fact for key, (_, fact) in self._recorded_keys.items() if fact.state != DELETED
         }
-        self.mismatched_keys = {
-            key_id: recorded.get(key_id)
-            for key_id in sorted({*recorded, *facts})
-            if key_id not in facts or facts[key_id] != recorded.get(key_id)
+        differing = {
+            key_id
+            for key_id in {*recorded, *facts}
+            if (fact := facts.get(key_id)) is None or not fact.agrees_with(recorded.get(key_id))
         }
+        differing |= self._wrong_defaults(facts)
+        self.mismatched_keys = {key_id: recorded.get(key_id) for key_id in sorted(differing)}
         for key_id in self.mismatched_keys:
             seq = self._recorded_keys[key_id][0] if key_id in self._recorded_keys else None
             message = f"key {key_id} in the tables differs from the audit log"
@@ -218,6 +228,20 @@ class ChainChecker:
                 message = f"key {key_id} is missing without an entry; deleting it records that"
             return Fault("tables", seq, message)
         return None
+
+    def _wrong_defaults(self, facts: Mapping[str, KeyFacts | None]) -> set[str]:
+        """Return each key that is a default, or is none, without an entry that says so."""
+        present = {
+            (fact.account, fact.provider): key_id
+            for key_id, fact in facts.items()
+            if fact is not None and fact.is_default
+        }
+        wrong = {
+            present.get(place, recorded)
+            for place, recorded in self._recorded_defaults.items()
+            if present.get(place) != recorded
+        }
+        return {key_id for key_id in wrong if key_id is not None}
 
     def _slots_fault(self, slots: Mapping[str, bool] | None) -> Fault | None:
         if slots is None:
@@ -249,7 +273,7 @@ def parsed(body: bytes) -> JsonObject:
 
 
 def _facts_of(recorded: JsonObject) -> KeyFacts:
-    version = recorded["version"]
+    version, meta_version = recorded["version"], recorded.get("meta_version")
     return KeyFacts(
         account=str(recorded["account"]),
         key_id=str(recorded["key_id"]),
@@ -257,4 +281,5 @@ def _facts_of(recorded: JsonObject) -> KeyFacts:
         version=version if isinstance(version, int) else 0,
         state=str(recorded["state"]),
         origin=str(recorded["origin"]),
+        meta_version=meta_version if isinstance(meta_version, int) else 0,
     )

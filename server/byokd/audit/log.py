@@ -92,6 +92,11 @@ class AuditLog:
         require_known(event, details or {})
         facts = tx.unrecorded_keys.pop(key_id, None) if key_id is not None else None
         slots, tx.unrecorded_slots = tx.unrecorded_slots, {}
+        defaults = {
+            of: tx.unrecorded_defaults.pop((owner, of))
+            for owner, of in list(tx.unrecorded_defaults)
+            if owner == account
+        }
         if slots:
             tx.after_commit["recorded slots"] = partial(
                 tx.distrusted_slots.difference_update, slots
@@ -108,7 +113,14 @@ class AuditLog:
                 account_ref=account,
                 key_ref=key_id or "",
                 actor=actor,
-                body=_body(tx, facts.provider if facts else provider, facts, details or {}, slots),
+                body=_body(
+                    tx,
+                    facts.provider if facts else provider,
+                    details or {},
+                    facts=facts,
+                    defaults=defaults,
+                    slots=slots,
+                ),
             ),
         )
         return tx.meta.head_seq
@@ -228,7 +240,7 @@ class AuditLog:
             tx, last_us
         ):
             details: dict[str, Json] = {"wasAt": last_us // _US_PER_MS, "isAt": at}
-            body = _body(tx, None, None, details)
+            body = _body(tx, None, details)
             self._write(tx, ChainEntry(head + 1, last_us + 1, _REGRESSED, account, "", actor, body))
             self._pace = last_us - head
             return last_us + 2
@@ -285,14 +297,17 @@ def _trust_again(tx: VaultTx, key_id: str) -> None:
 def _body(
     tx: VaultTx,
     provider: str | None,
-    facts: KeyFacts | None,
     details: Mapping[str, Json],
+    *,
+    facts: KeyFacts | None = None,
+    defaults: Mapping[str, str | None] | None = None,
     slots: Mapping[str, bool] | None = None,
 ) -> bytes:
     parts = {
         "store": tx.keys.store_id.hex() if tx.meta.head_seq == 0 else None,
         "provider": provider,
         "facts": None if facts is None else asdict(facts),
+        "defaults": dict(defaults) if defaults else None,
         "slots": dict(slots) if slots else None,
         "details": dict(details) or None,
     }

@@ -58,6 +58,9 @@ class KeyFacts:
     """What the audit log records of a key, and what its row must agree with.
 
     `state` is `active` for every usable key, also a suspect one, and `deleted` for a deleted one.
+    `meta_version` counts changes of the label and of the fields that are no secret; a row may have
+    a later one than the log, because renewing the data keys counts, too. Which key is the default
+    is recorded per provider.
     """
 
     account: str
@@ -66,6 +69,15 @@ class KeyFacts:
     version: int
     state: str
     origin: str
+    meta_version: int = 0
+    is_default: bool = field(default=False, compare=False)
+
+    def agrees_with(self, recorded: KeyFacts | None) -> bool:
+        return (
+            recorded is not None
+            and self.meta_version >= recorded.meta_version
+            and replace(self, meta_version=recorded.meta_version) == recorded
+        )
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -120,8 +132,10 @@ class VaultTx:
     durable: bool  # the store outlives the process
     meta: Meta  # the row of `meta` as it will be written
     meta_valid: bool  # the stored row of `meta` passes its check
-    # Changes without an audit entry yet: keys by id; slots by hex id, added (True) or removed.
+    # Changes without an audit entry yet: keys by id; the default key of an account's provider;
+    # slots by hex id, added (True) or removed.
     unrecorded_keys: dict[str, KeyFacts] = field(default_factory=dict)
+    unrecorded_defaults: dict[tuple[str, str], str | None] = field(default_factory=dict)
     unrecorded_slots: dict[str, bool] = field(default_factory=dict)
     # Functions by name; they may fail without harm.
     after_commit: dict[str, Callable[[], None]] = field(default_factory=dict)
@@ -176,7 +190,7 @@ class VaultTx:
         Raises:
             Internal: a key or a slot changed without an audit entry.
         """
-        if self.unrecorded_keys or self.unrecorded_slots:
+        if self.unrecorded_keys or self.unrecorded_defaults or self.unrecorded_slots:
             raise Internal("a change of a key was not recorded in the audit log; nothing changed")
         if self.changed:
             meta = self.meta

@@ -46,4 +46,5 @@ def erase(tx: VaultTx, account: str) -> tuple[KeyFacts, ...]:
     tx.data_keys.clear()
     tx.changed = True
     tx.unrecorded_keys.update({facts.key_id: facts for facts in deleted})
+    tx.unrecorded_defaults.update({(account, facts.provider): None for facts in deleted})
     return deleted

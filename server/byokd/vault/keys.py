@@ -89,7 +89,9 @@ def put(tx: VaultTx, account: str, new: NewKey, *, at: int) -> KeyRow:
         sealed=_UNSEALED,
         row_gen=1,
     )
-    return _require_audit_entry(tx, insert_row(tx, _with_fields(tx, key, row, new.fields)))
+    return _require_audit_entry(
+        tx, insert_row(tx, _with_fields(tx, key, row, new.fields)), default=row.is_default
+    )
 
 
 def rotate(
@@ -103,6 +105,7 @@ def rotate(
 ) -> KeyRow:
     """Replace a key's fields: a new, active version; None keeps the label."""
     row = get(tx, account, key_id)
+    takes_default = not row.is_default and _default_id(tx, account, row.provider) is None
     fresh = replace(
         row,
         version=row.version + 1,
@@ -112,10 +115,14 @@ def rotate(
         rotated_at=at,
         disabled_at=None,
         label=label or row.label,
-        is_default=row.is_default or _default_id(tx, account, row.provider) is None,
+        is_default=row.is_default or takes_default,
     )
     key = ensure_data_key(tx, account, at=at)
-    return _require_audit_entry(tx, update_row(tx, _with_fields(tx, key, fresh, fields)))
+    return _require_audit_entry(
+        tx,
+        update_row(tx, _with_fields(tx, key, fresh, fields)),
+        default=takes_default or _default_is_distrusted(row),
+    )
 
 
 def open_key(tx: VaultTx, account: str, key_id: str) -> OpenedKey:
@@ -186,8 +193,7 @@ def delete(tx: VaultTx, account: str, key_id: str) -> KeyFacts:
     tx.sql.run("DELETE FROM key_entry WHERE key_id = ?", raw)
     tx.changed = True
     tx.unrecorded_keys[key_id] = facts
-    if _default_id(tx, account, facts.provider) is None:
-        _promote(tx, account, facts.provider)
+    _promote_if_none(tx, account, facts.provider)
     return facts
 
 
@@ -199,6 +205,7 @@ def delete_missing(tx: VaultTx, account: str, key_id: str) -> KeyFacts:
         raise NotFound("there is no such key; look at the list of keys", key_id=key_id)
     facts = replace(recorded, state=DELETED)
     tx.unrecorded_keys[key_id] = facts
+    _promote_if_none(tx, account, facts.provider)
     return facts
 
 
@@ -217,11 +224,15 @@ def facts_after_deletion(tx: VaultTx, row: Row) -> KeyFacts:
 
 
 def set_default(tx: VaultTx, account: str, key_id: str) -> KeyRow:
+    """Make a key the default of its provider; one that already is needs no audit entry."""
     row = get(tx, account, key_id)
-    if row.is_default:
+    if row.is_default and not row.distrusted:
         return row
-    _clear_default(tx, account, row.provider)
-    return update_row(tx, replace(row, is_default=True))
+    if not row.is_default:
+        _clear_default(tx, account, row.provider)
+        row = update_row(tx, replace(row, is_default=True))
+    _require_default_entry(tx, account, row.provider)
+    return row
 
 
 def set_state(
@@ -264,8 +275,10 @@ def set_state(
             health=row.health if health is None else dict(health),
         ),
     )
-    recorded = after.facts == row.facts and not row.distrusted
-    return after if recorded else _require_audit_entry(tx, after)
+    if after.facts == row.facts and not row.distrusted and not takes_default:
+        return after
+    default = (takes_default and not row.is_default) or _default_is_distrusted(row)
+    return _require_audit_entry(tx, after, default=default)
 
 
 def set_health(
@@ -361,8 +374,19 @@ def _secrets(fields: Mapping[str, Secret | str]) -> Iterable[str]:
     return [value.reveal() for _, value in sorted(fields.items()) if isinstance(value, Secret)]
 
 
-def _require_audit_entry(tx: VaultTx, row: KeyRow) -> KeyRow:
+def _default_is_distrusted(row: KeyRow) -> bool:
+    return row.is_default and row.distrusted
+
+
+def _require_default_entry(tx: VaultTx, account: str, provider: str) -> None:
+    tx.unrecorded_defaults[account, provider] = _default_id(tx, account, provider)
+
+
+def _require_audit_entry(tx: VaultTx, row: KeyRow, *, default: bool = False) -> KeyRow:
+    """Require an entry with the key's facts and, with `default`, its provider's default key."""
     tx.unrecorded_keys[row.key_id] = row.facts
+    if default:
+        _require_default_entry(tx, row.account, row.provider)
     return replace(row, distrusted=False)  # the audit entry will record its present facts
 
 
@@ -380,7 +404,11 @@ def _clear_default(tx: VaultTx, account: str, provider: str) -> None:
         update_row(tx, replace(current, is_default=False))
 
 
-def _promote(tx: VaultTx, account: str, provider: str) -> None:
+def _promote_if_none(tx: VaultTx, account: str, provider: str) -> None:
+    """Make the provider's newest usable key its default, if it has no default."""
+    if _default_id(tx, account, provider) is not None:
+        return
     usable = [row for row in list_keys(tx, account, provider).rows if row.usable]
     if usable:
         update_row(tx, replace(usable[-1], is_default=True))
+    _require_default_entry(tx, account, provider)

@@ -101,7 +101,16 @@ class KeyRow:
     @property
     def facts(self) -> KeyFacts:
         state = "active" if self.state in USABLE else self.state
-        return KeyFacts(self.account, self.key_id, self.provider, self.version, state, self.origin)
+        return KeyFacts(
+            self.account,
+            self.key_id,
+            self.provider,
+            self.version,
+            state,
+            self.origin,
+            self.sealed.meta_version,
+            self.is_default,
+        )
 
     @property
     def facts_after_deletion(self) -> KeyFacts:

@@ -115,14 +115,16 @@ class Maintained:
         ]
 
     def refuse_inserts(self, folder: Path) -> Callable[[], None]:
+        """Take the number of the next entry; return how to give it back."""
         with tampering(folder) as raw:
             raw.execute(
-                "CREATE TRIGGER no BEFORE INSERT ON audit BEGIN SELECT RAISE(ABORT, 'x'); END"
+                "INSERT INTO audit SELECT ifnull(max(head_seq), 0) + 1, 1, 0, 'no', '', '', '',"
+                " x'', x'', x'' FROM meta"
             )
 
         def allow() -> None:
             with tampering(folder) as raw:
-                raw.execute("DROP TRIGGER no")
+                raw.execute("DELETE FROM audit WHERE event = 'no'")
 
         return allow
 

@@ -282,7 +282,7 @@ class KeyService:
         def write(tx: VaultTx) -> KeyRow:
             before = keys.get(tx, session.account, params.key_id)
             row = keys.set_default(tx, session.account, params.key_id)
-            if not before.is_default:
+            if not before.is_default or before.distrusted:
                 self._audit.record(tx, session, "key.default_set", row)
             return row
 
