@@ -1,7 +1,7 @@
 /** The frame of the page: top bar, banner, questions, and the view. */
 
 import { AuditView } from "./audit_view.js";
-import { Button, Failure, Notice, useModel } from "./controls.js";
+import { Button, Failure, Live, Notice, Progress, useModel } from "./controls.js";
 import { FirstTime } from "./first_time.js";
 import { sentence } from "./format.js";
 import { Icon } from "./icons.js";
@@ -14,16 +14,19 @@ import { words } from "./words.js";
 
 export function App({ model }: { model: Model }) {
   const state = useModel(model);
-  if (state.ended !== null) return <Ended reason={state.ended} />;
+  if (state.ended !== null) return <Ended reason={state.ended} host={state.host} />;
+  if (state.unavailable) return <Unavailable model={model} state={state} why={state.unavailable} />;
   return (
     <>
       <TopBar model={model} state={state} />
+      {state.machine && <Kept machine={state.machine} />}
+      {state.starting && state.loaded && <Restarting />}
       <Banner model={model} state={state} />
       {state.questions.slice(0, 1).map((question) => (
         <QuestionBar key={question.id} model={model} question={question} />
       ))}
       <div class="views">
-        {state.failure ? <Failure data={state.failure} model={model} /> : state.loaded ? <Main model={model} state={state} /> : <Loading />}
+        {state.failure ? <Failure data={state.failure} model={model} /> : state.loaded ? <Main model={model} state={state} /> : <Loading text={state.starting ? words.unavailable.starting : words.loading} />}
       </div>
     </>
   );
@@ -136,22 +139,64 @@ function QuestionBar({ model, question }: { model: Model; question: Question }) 
   );
 }
 
-function Loading() {
+/** Where keys are kept: people with a remote window take it for their own machine, and the other way round. */
+function Kept({ machine }: { machine: string }) {
   return (
-    <p class="loading" role="status">
-      {words.loading}
+    <p class="kept">
+      <Icon name="machine" />
+      {words.kept(machine)}
     </p>
   );
 }
 
-function Ended({ reason }: { reason: string }) {
+function Restarting() {
+  return (
+    <div class="banner" role="status">
+      <Icon name="refresh" />
+      <p>{words.unavailable.restarting}</p>
+    </div>
+  );
+}
+
+function Loading({ text }: { text: string }) {
+  return (
+    <p class="loading" role="status">
+      {text}
+    </p>
+  );
+}
+
+function Unavailable({ model, state, why }: { model: Model; state: State; why: NonNullable<State["unavailable"]> }) {
+  return (
+    <section class="ended" aria-labelledby="unavailable-title">
+      <h1 id="unavailable-title">{words.unavailable.title}</h1>
+      <p class="lead">{words.unavailable.lead}</p>
+      <Live>
+        {state.starting ? (
+          <Progress text={words.unavailable.starting} />
+        ) : (
+          <Notice tone="warn">
+            <p>{sentence(why.message)}</p>
+          </Notice>
+        )}
+      </Live>
+      <p class="actions">
+        {why.actions.map((title, index) => (
+          <Button key={title} kind={index === 0 ? "primary" : "plain"} disabled={state.starting} onClick={() => model.host.act(title)}>{title}</Button>
+        ))}
+      </p>
+    </section>
+  );
+}
+
+function Ended({ reason, host }: { reason: string; host: string | null }) {
   const texts: Record<string, string> = words.ended;
   return (
     <section class="ended">
       <h1>{words.ended.title}</h1>
       <Notice tone={reason === "tokenReused" ? "bad" : "info"}>
         <p>{texts[reason] ?? words.ended.connection}</p>
-        <p>{words.ended.again}</p>
+        <p>{host === "vscode" ? words.ended.openAgain : words.ended.again}</p>
       </Notice>
     </section>
   );

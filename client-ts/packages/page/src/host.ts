@@ -29,7 +29,9 @@ export type PageMessage =
   /** Save a text that is no secret in a file of the person's choice. */
   | { type: "save"; name: string; text: string }
   /** Open the host's own chat with this model, and send the prompt there. Only to a host that `opensChat`. */
-  | { type: "openChat"; provider: string; keyId: string | null; model: string; prompt: string };
+  | { type: "openChat"; provider: string; keyId: string | null; model: string; prompt: string }
+  /** The person chose one of the `actions` of `unavailable`. */
+  | { type: "act"; title: string };
 
 /**
  * A place on the page. A `keyId` opens the form of that key, a `provider` its view, and `addKey` the
@@ -43,8 +45,16 @@ export interface Place {
 
 /** Messages of the host. Unknown types are ignored. */
 export type HostMessage =
-  /** The first message. `host` is `browser` or `vscode`; `at` is what the page opens. */
-  | { type: "hello"; host: string; account: string; opensChat?: boolean; at?: Place }
+  /**
+   * A daemon answers, and the page loads; again after each start of a daemon. `host` is `browser` or
+   * `vscode`; `at` is what the page opens. `machine`, where a person could mistake the machine of the keys
+   * for another, is what follows "Keys are kept".
+   */
+  | { type: "hello"; host: string; account: string; opensChat?: boolean; at?: Place; machine?: string }
+  /** A daemon is being started; `hello` or `unavailable` follows. */
+  | { type: "starting" }
+  /** There is no daemon. `message` says why, and an action of these titles, the best first, mends it. */
+  | { type: "unavailable"; message: string; actions: readonly string[] }
   /** Go to a place: a command of the host, such as "Update key" of a notification. */
   | { type: "show"; at: Place }
   | { type: "result"; id: number; result: unknown }
@@ -106,6 +116,10 @@ export class Host {
 
   save(name: string, text: string): void {
     this.#channel.post({ type: "save", name, text });
+  }
+
+  act(title: string): void {
+    this.#channel.post({ type: "act", title });
   }
 
   openChat(chat: { provider: string; keyId: string | null; model: string; prompt: string }): void {

@@ -12,9 +12,13 @@ import { WebviewChannel } from "./webview.js";
 const root = document.getElementById("page");
 if (root) {
   const api = globalThis.acquireVsCodeApi?.();
+  const webview = api && new WebviewChannel(api);
   // The model listens before the channel begins.
-  const channel = api ? new WebviewChannel(api) : new BrowserChannel();
-  const host = new Host(channel);
+  const host = new Host(webview ?? new BrowserChannel());
   const model = new Model(host);
+  if (webview) {
+    if (webview.view) model.show(webview.view);
+    model.subscribe(() => (webview.view = model.state.view));
+  }
   render(<App model={model} />, root);
 }

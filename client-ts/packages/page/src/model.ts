@@ -24,6 +24,12 @@ export interface State {
   host: string | null;
   /** Whether the host has a chat of its own, which answers the first question. */
   opensChat: boolean;
+  /** On which machine keys are kept, if that has to be said. */
+  machine: string | null;
+  /** The daemon is being started. */
+  starting: boolean;
+  /** Why there is no daemon, and the titles of what mends it. */
+  unavailable: { message: string; actions: readonly string[] } | null;
   loaded: boolean;
   failure: ErrorData | null;
   providers: readonly ProviderInfo[];
@@ -47,6 +53,9 @@ const START: State = {
   ended: null,
   host: null,
   opensChat: false,
+  machine: null,
+  starting: false,
+  unavailable: null,
   loaded: false,
   failure: null,
   providers: [],
@@ -116,8 +125,9 @@ export class Model {
       ]);
       this.set({ providers: providers as ProviderInfo[], vault: vault.vault, backups: vault.backups, failure: null });
       await this.loadKeys();
-      const { vault: now, keys } = this.state;
-      this.set({ loaded: true, firstTime: now?.state === "uninitialized" && keys.length === 0 });
+      const { vault: now, keys, loaded, firstTime } = this.state;
+      // A daemon that was started again does not take the person elsewhere.
+      this.set({ loaded: true, firstTime: loaded ? firstTime : now?.state === "uninitialized" && keys.length === 0 });
     } catch (error) {
       this.set({ failure: errorData(error), loaded: true });
     }
@@ -164,10 +174,11 @@ export class Model {
   async #take(message: HostMessage): Promise<void> {
     switch (message.type) {
       case "hello":
-        this.set({ connected: true, host: message.host, opensChat: message.opensChat ?? false });
-        await this.load();
-        if (message.at) this.go(message.at);
-        return;
+        return this.#hello(message);
+      case "starting":
+        return this.set({ starting: true });
+      case "unavailable":
+        return this.set({ starting: false, unavailable: { message: message.message, actions: message.actions } });
       case "show":
         return this.go(message.at);
       case "ended":
@@ -179,6 +190,12 @@ export class Model {
       case "notification":
         return this.#notification(message.method, message.params);
     }
+  }
+
+  async #hello({ host, opensChat = false, machine, at }: Extract<HostMessage, { type: "hello" }>): Promise<void> {
+    this.set({ connected: true, host, opensChat, machine: machine ?? null, starting: false, unavailable: null });
+    await this.load();
+    if (at) this.go(at);
   }
 
   #question({ id, params }: Extract<HostMessage, { type: "question" }>): void {

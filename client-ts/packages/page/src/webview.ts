@@ -1,9 +1,12 @@
 /** The channel of a webview of VS Code: messages of the window. */
 
 import type { Channel, HostMessage, PageMessage } from "./host.js";
+import type { View } from "./model.js";
 
 interface WebviewApi {
   postMessage(message: PageMessage | { type: "ready" }): void;
+  getState(): unknown;
+  setState(state: { view: View }): void;
 }
 
 declare global {
@@ -26,5 +29,14 @@ export class WebviewChannel implements Channel {
 
   post(message: PageMessage): void {
     this.#api.postMessage(message);
+  }
+
+  /** The view before the window was loaded again. */
+  get view(): View | undefined {
+    return (this.#api.getState() as { view: View } | undefined)?.view;
+  }
+
+  set view(view: View) {
+    this.#api.setState({ view });
   }
 }

@@ -30,7 +30,17 @@ export const words = {
     overflow: "The page stopped to read.",
     notOpened: "It was not opened in time.",
     again: "Your keys are safe. To go on, run byokd ui again.",
+    openAgain: "Your keys are safe. To go on, close this page and open it again.",
   },
+
+  unavailable: {
+    title: "byokd is not running",
+    lead: "A small program, the daemon, keeps your keys for every editor. This page needs it.",
+    starting: "Starting the daemon…",
+    restarting: "The daemon ended and is started again. What you typed is still here.",
+  },
+
+  kept: (machine: string) => `Keys are kept ${machine}.`,
 
   banner: {
     checking: "Opening the vault…",

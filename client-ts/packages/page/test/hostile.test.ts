@@ -130,6 +130,8 @@ function hostileHost(x: string): void {
   };
   const send = (message: unknown) => queueMicrotask(() => window.postMessage(message, "*"));
   (globalThis as unknown as Record<string, unknown>)["acquireVsCodeApi"] = () => ({
+    getState: () => undefined,
+    setState: () => {},
     postMessage(message: { type: string; id: number; method: string }) {
       if (message.type === "ready") {
         send({ type: "hello", host: "vscode", account: x });

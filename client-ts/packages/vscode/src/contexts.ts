@@ -1,19 +1,23 @@
-/** Tells VS Code what `when` clauses of the manifest ask: `byokd.daemon` is the type of the daemon's state. */
+/** Tells VS Code what `when` clauses of the manifest ask: `byokd.daemon` is the type of the daemon's state, `byokd.hasKeys` whether there are keys. */
 
 import * as vscode from "vscode";
 
 import type { DaemonService } from "./daemon/service.js";
+import type { Overview } from "./status/overview.js";
 
 export class Contexts implements vscode.Disposable {
-  readonly #subscription: vscode.Disposable;
+  readonly #subscriptions: vscode.Disposable[];
 
-  constructor(daemon: DaemonService) {
+  constructor(daemon: DaemonService, overview: Overview) {
     set("byokd.daemon", daemon.state.type);
-    this.#subscription = daemon.onDidChangeState(({ type }) => set("byokd.daemon", type));
+    this.#subscriptions = [
+      daemon.onDidChangeState(({ type }) => set("byokd.daemon", type)),
+      overview.onDidChange(({ keys }) => set("byokd.hasKeys", keys.length > 0)),
+    ];
   }
 
   dispose(): void {
-    this.#subscription.dispose();
+    for (const subscription of this.#subscriptions) subscription.dispose();
   }
 }
 

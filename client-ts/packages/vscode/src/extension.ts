@@ -10,8 +10,15 @@ import { daemonSettings } from "./config.js";
 import { Contexts } from "./contexts.js";
 import { findProgram } from "./daemon/find.js";
 import { Daemon } from "./daemon/service.js";
+import { DaemonUnavailable } from "./daemon/unavailable.js";
 import { DaemonNotices } from "./daemon_notices.js";
-import type { WindowPlace } from "./machine.js";
+import { machineOfKeys, type WindowPlace } from "./machine.js";
+import { pageCommands } from "./page/commands.js";
+import { ProvidersPanel } from "./page/panel.js";
+import type { OpenChat } from "./page/providers.js";
+import { StatusBar } from "./status/bar.js";
+import { showQuestions } from "./status/notices.js";
+import { Overview } from "./status/overview.js";
 import { words } from "./words.js";
 
 let running: Daemon | undefined;
@@ -29,14 +36,26 @@ export function activate(context: vscode.ExtensionContext): void {
     onStderr: (text) => log.append(text),
   });
   running = daemon;
-  context.subscriptions.push(log, new Contexts(daemon), new DaemonNotices(daemon, version));
+  const panel = new ProvidersPanel(context, daemon, { machine: machineOfKeys(place), openChat });
+  const overview = new Overview(daemon);
+  showQuestions(daemon, panel);
+  context.subscriptions.push(log, new Contexts(daemon, overview), new DaemonNotices(daemon, version));
+  context.subscriptions.push(panel, overview, new StatusBar(overview), ...pageCommands(daemon, panel));
   context.subscriptions.push(...daemonCommands(daemon, log, id), ...vaultCommands(daemon), ...catalogCommands(daemon));
   context.subscriptions.push(...diagnosticsCommands(daemon, version, place));
+  // The status bar shows the keys. What is missing is shown there, and where the person goes for it.
+  void daemon.client().catch((error: unknown) => {
+    if (!(error instanceof DaemonUnavailable)) throw error;
+  });
 }
 
 /** VS Code waits for this before the extension host ends. */
 export function deactivate(): Promise<void> | undefined {
   return running?.dispose();
+}
+
+function openChat({ prompt }: OpenChat): void {
+  void vscode.commands.executeCommand("workbench.action.chat.open", { query: `@byokd ${prompt}` });
 }
 
 /** A program in such a folder must not get the keys. */

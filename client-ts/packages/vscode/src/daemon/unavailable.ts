@@ -35,6 +35,12 @@ const CHOOSE: Remedy = {
   arguments: ["byokd.executable"],
 };
 
+/** What mends it, the best first, and where to see more. */
+export function remediesOf({ action }: DaemonUnavailable): readonly Remedy[] {
+  const others = [CHOOSE, SHOW_LOG].filter(({ command, title }) => command !== action.command && title !== action.title);
+  return [action, ...others];
+}
+
 /** No program was found. `executable` is the setting; `message` says where the search looked. */
 export function notFound(executable: string | undefined, message: string): DaemonUnavailable {
   return new DaemonUnavailable(message, executable === undefined ? INSTALL : CHOOSE);
