@@ -32,7 +32,10 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"services"}),  # 4 services: decisions over time
     frozenset({"rpc"}),  # 5 server
     frozenset(  # 6 entry points
-        {"cli", "app", "composition", "config", "process", "__main__", "sandbox", "testing", "ui"}
+        {
+            *("cli", "app", "composition", "config", "process", "__main__"),
+            *("sandbox", "testing", "ui", "installer"),
+        }
     ),
 )
 CORE = LAYERS[0]
@@ -79,6 +82,7 @@ NARROW: tuple[tuple[str, frozenset[str], str], ...] = (
         "the command line is a client of the daemon",
     ),
     ("ui", CORE | {"crypto.seal", "process"}, "the page is a client of the daemon"),
+    ("installer", frozenset(), "it runs before anything is installed"),
     (
         "sandbox",
         frozenset({"core", "catalog", "dialects.base.sigv4"}),

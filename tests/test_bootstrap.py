@@ -6,6 +6,7 @@ import ast
 import importlib.util
 import json
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -14,9 +15,12 @@ from typing import Any
 
 import pytest
 
+from byokd.installer.environment import remove_start_up_code
+from byokd.installer.processes import run
 from source_tree import ROOT
 
 BOOTSTRAPS = (ROOT / "server" / "__main__.py", ROOT / "tests" / "__main__.py")
+INSTALLER = sorted((ROOT / "server" / "byokd" / "installer").glob("*.py"))
 LOCKS = {name: ROOT / name / "requirements.lock" for name in ("server", "tests")}
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 
@@ -66,14 +70,18 @@ def test_locks_pin_the_same_versions() -> None:
     assert "pytest" not in shipped
 
 
-@pytest.mark.parametrize("path", BOOTSTRAPS, ids=lambda path: path.parent.name)
-def test_bootstrap_imports_the_standard_library_only(path: Path) -> None:
+@pytest.mark.parametrize("path", [*BOOTSTRAPS, *INSTALLER], ids=lambda path: path.parent.name)
+def test_bootstrap_imports_only_the_standard_library_and_the_installer(path: Path) -> None:
     tree = ast.parse(path.read_text(encoding="utf-8"), feature_version=(3, 8))
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             assert {alias.name.split(".")[0] for alias in node.names} <= sys.stdlib_module_names
         elif isinstance(node, ast.ImportFrom):
-            assert str(node.module).split(".")[0] in sys.stdlib_module_names
+            name = str(node.module)
+            assert (
+                name.split(".", maxsplit=1)[0] in sys.stdlib_module_names
+                or "byokd.installer" in name
+            )
 
 
 # --- making the environment -----------------------------------------------------------------------
@@ -109,32 +117,42 @@ def _load() -> Any:
 class Installer:
     """Replaces venv and pip: creates the file of the Python, and records the steps."""
 
-    def __init__(self, bootstrap: Any) -> None:
+    def __init__(self, bootstrap: Any, monkeypatch: pytest.MonkeyPatch) -> None:
         self.ran: list[str] = []
         self.fails_at: str | None = None
         self._python: Path = bootstrap.PYTHON
-        bootstrap._run = self.run
+        monkeypatch.setattr(bootstrap.environment, "make_environment", self.make)
+        monkeypatch.setattr(bootstrap.environment, "install_packages", self.fill)
         bootstrap._link = lambda: self.ran.append("link")
 
-    def run(self, command: list[str]) -> None:
-        step = command[command.index("-m") + 1]
-        self.ran.append(step)
-        if step == self.fails_at:
-            raise KeyboardInterrupt
+    def make(self, _folder: Path, _lock: int) -> None:
+        self._step("venv")
         self._python.parent.mkdir(parents=True, exist_ok=True)
         self._python.touch()
 
+    def fill(self, _python: str, _requirements: Path, *, lock: int) -> None:
+        assert lock
+        self._step("pip")
 
-def test_environment_is_made_once(bootstrap: Any) -> None:
-    installer = Installer(bootstrap)
+    def _step(self, step: str) -> None:
+        self.ran.append(step)
+        if step == self.fails_at:
+            raise KeyboardInterrupt
+
+
+@pytest.fixture
+def installer(bootstrap: Any, monkeypatch: pytest.MonkeyPatch) -> Installer:
+    return Installer(bootstrap, monkeypatch)
+
+
+def test_environment_is_made_once(bootstrap: Any, installer: Installer) -> None:
     bootstrap.prepare("runtime")
     assert installer.ran == ["venv", "pip", "link"]
     bootstrap.prepare("runtime")
     assert installer.ran == ["venv", "pip", "link"]
 
 
-def test_requirements_of_the_tests_are_added(bootstrap: Any) -> None:
-    installer = Installer(bootstrap)
+def test_requirements_of_the_tests_are_added(bootstrap: Any, installer: Installer) -> None:
     bootstrap.prepare("runtime")
     bootstrap.prepare("tests")
     assert installer.ran == ["venv", "pip", "link", "pip", "link"]
@@ -143,8 +161,9 @@ def test_requirements_of_the_tests_are_added(bootstrap: Any) -> None:
     assert len(installer.ran) == 5
 
 
-def test_environment_of_the_tests_includes_the_runtime(bootstrap: Any) -> None:
-    installer = Installer(bootstrap)
+def test_environment_of_the_tests_includes_the_runtime(
+    bootstrap: Any, installer: Installer
+) -> None:
     bootstrap.prepare("tests")
     bootstrap.prepare("runtime")
     assert installer.ran == ["venv", "pip", "link"]
@@ -152,9 +171,8 @@ def test_environment_of_the_tests_includes_the_runtime(bootstrap: Any) -> None:
 
 @pytest.mark.parametrize(("before", "step"), [((), "venv"), ((), "pip"), (("runtime",), "pip")])
 def test_interrupted_environment_is_made_anew(
-    bootstrap: Any, before: tuple[str, ...], step: str
+    bootstrap: Any, installer: Installer, before: tuple[str, ...], step: str
 ) -> None:
-    installer = Installer(bootstrap)
     for which in before:
         bootstrap.prepare(which)
     installer.fails_at = step
@@ -166,16 +184,14 @@ def test_interrupted_environment_is_made_anew(
     assert installer.ran == ["venv", "pip", "link"]
 
 
-def test_changed_lock_makes_the_environment_anew(bootstrap: Any) -> None:
-    installer = Installer(bootstrap)
+def test_changed_lock_makes_the_environment_anew(bootstrap: Any, installer: Installer) -> None:
     bootstrap.prepare("runtime")
     bootstrap.LOCKS["runtime"].write_text("# changed\n", encoding="utf-8")
     bootstrap.prepare("runtime")
     assert installer.ran == ["venv", "pip", "link"] * 2
 
 
-def test_missing_python_makes_the_environment_anew(bootstrap: Any) -> None:
-    installer = Installer(bootstrap)
+def test_missing_python_makes_the_environment_anew(bootstrap: Any, installer: Installer) -> None:
     bootstrap.prepare("runtime")
     bootstrap.PYTHON.unlink()
     bootstrap.prepare("runtime")
@@ -208,11 +224,15 @@ def test_python_without_venv_is_an_error_with_a_hint(
     assert "apt install python3-venv" in capsys.readouterr().err
 
 
-def test_failed_step_shows_its_output(bootstrap: Any, capsys: pytest.CaptureFixture[str]) -> None:
+def test_failed_step_shows_its_output(
+    bootstrap: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    program = [sys.executable, "-I", "-c", "print('the reason'); raise SystemExit(3)"]
+    monkeypatch.setattr(bootstrap.environment, "make_environment", lambda *_: run(program))
     with pytest.raises(SystemExit):
-        bootstrap._run([sys.executable, "-I", "-c", "print('the reason'); raise SystemExit(3)"])
+        bootstrap.prepare("runtime")
     output = capsys.readouterr().err
-    assert output.startswith("the reason\n")
+    assert "\nthe reason\n" in output
     assert "exit code 3" in output
 
 
@@ -223,7 +243,7 @@ def test_two_bootstraps_at_once_make_one_environment(bootstrap: Any) -> None:
     script = root / "server" / "__main__.py"
     script.write_text(BOOTSTRAPS[0].read_text(encoding="utf-8"), encoding="utf-8")
     package = root / "server" / "byokd"
-    package.mkdir()
+    shutil.copytree(INSTALLER[0].parent, package / "installer")
     (package / "__init__.py").touch()
     (package / "__main__.py").write_text("import sys, json; print(json.dumps(sys.argv[1:]))")
     both = [
@@ -246,8 +266,8 @@ def test_two_bootstraps_at_once_make_one_environment(bootstrap: Any) -> None:
     assert json.loads(command.stdout) == ["x y"]
 
 
-def test_path_files_that_run_code_are_removed(bootstrap: Any, tmp_path: Path) -> None:
+def test_path_files_that_run_code_are_removed(tmp_path: Path) -> None:
     (tmp_path / "a1_hook.pth").write_text("# a comment\nimport sys; exec('pass')\n")
     (tmp_path / "b_path.pth").write_text("/somewhere/else\n")
-    bootstrap._remove_start_up_code(tmp_path)
+    remove_start_up_code(tmp_path)
     assert [path.name for path in tmp_path.glob("*.pth")] == ["b_path.pth"]

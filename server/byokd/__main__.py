@@ -35,6 +35,9 @@ class Arguments:
 
 def main() -> int:
     """Run the daemon, which does not return, or a command; return the command's exit code."""
+    from byokd.process.installation import hold_environment
+
+    hold_environment()
     argv = sys.argv[1:]
     arguments = parse(argv)
     if arguments is not None and ("--stdio" in argv or not sys.stdin.isatty()):
