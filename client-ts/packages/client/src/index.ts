@@ -12,7 +12,7 @@ export {
   type RotateInput,
   type StartOptions,
 } from "./client.js";
-export { spawnDaemon, type Daemon, type DaemonStreams, type Exit, type SpawnOptions } from "./daemon.js";
+export { childEnvironment, spawnDaemon, startFolder, type Daemon, type DaemonStreams, type Exit, type SpawnOptions } from "./daemon.js";
 export {
   ByokdError,
   ConnectionClosed,

@@ -29,6 +29,14 @@ export function pythonSetting(): string | undefined {
   return text("python");
 }
 
+/**
+ * A folder of wheels that the daemon is installed from, instead of the package index: for tests without
+ * a network. It is no setting; and the hashes of the lock hold for it, too.
+ */
+export function wheelFolder(): string | undefined {
+  return process.env["BYOKD_FIND_LINKS"] || undefined;
+}
+
 function text(name: string): string | undefined {
   return vscode.workspace.getConfiguration(SECTION).get<string>(name)?.trim() || undefined;
 }

@@ -5,8 +5,9 @@ import * as vscode from "vscode";
 import { catalogCommands } from "./commands/catalog.js";
 import { daemonCommands } from "./commands/daemon.js";
 import { diagnosticsCommands } from "./commands/diagnostics.js";
+import { installCommands, Installation } from "./commands/install.js";
 import { vaultCommands } from "./commands/vault.js";
-import { daemonSettings } from "./config.js";
+import { daemonSettings, wheelFolder } from "./config.js";
 import { Contexts } from "./contexts.js";
 import { findProgram } from "./daemon/find.js";
 import { Daemon } from "./daemon/service.js";
@@ -28,10 +29,11 @@ export function activate(context: vscode.ExtensionContext): void {
   const { id, packageJSON } = context.extension;
   const version: string = packageJSON.version;
   const place = windowPlace(context);
+  const installation = new Installation({ extension: context.extensionPath, findLinks: wheelFolder() }, log);
   const daemon = new Daemon({
     settings: daemonSettings,
     find: (executable, minVersion) => findProgram({ executable, minVersion, untrustedFolders: untrustedFolders() }),
-    offerInstall: () => Promise.resolve(false),
+    offerInstall: () => installation.offer(),
     clientInfo: { name: "vscode", version },
     onStderr: (text) => log.append(text),
   });
@@ -42,6 +44,7 @@ export function activate(context: vscode.ExtensionContext): void {
   context.subscriptions.push(log, new Contexts(daemon, overview), new DaemonNotices(daemon, version));
   context.subscriptions.push(panel, overview, new StatusBar(overview), ...pageCommands(daemon, panel));
   context.subscriptions.push(...daemonCommands(daemon, log, id), ...vaultCommands(daemon), ...catalogCommands(daemon));
+  context.subscriptions.push(...installCommands(daemon, installation));
   context.subscriptions.push(...diagnosticsCommands(daemon, version, place));
   // The status bar shows the keys. What is missing is shown there, and where the person goes for it.
   void daemon.client().catch((error: unknown) => {

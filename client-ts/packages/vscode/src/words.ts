@@ -39,6 +39,35 @@ export const words = {
     copying: "$(sync~spin) byokd: collecting diagnostics",
   },
   install: {
+    consent: {
+      title: "Install byokd's daemon?",
+      detail: (folder: string, python: string, version: string) =>
+        [
+          "The daemon keeps your keys encrypted and sends your chats to the providers. It is a Python program, and comes with this extension.",
+          `The installation makes a Python environment in ${folder}, with Python ${version} (${python}).`,
+          "It downloads the packages that the daemon needs from the Python package index: fixed versions, each checked by its hash. Nothing else is downloaded, and nothing is sent.",
+          "It puts the command byokd in ~/.local/bin, where other editors find it. The command Uninstall the Daemon removes all of this.",
+        ].join("\n\n"),
+      install: "Install",
+      showPackages: "Show the Packages",
+    },
+    lookingForPython: "$(sync~spin) byokd: looking for Python",
+    installing: "Installing byokd's daemon",
+    packages: (done: number, total: number) => `${done} of ${total} packages`,
+    installed: { text: "byokd's daemon is installed and runs.", addKey: "Add a Key" },
+    cancelled: "The installation was cancelled. Nothing that ran before was changed.",
+    uninstall: {
+      title: "Uninstall byokd's daemon?",
+      detail: "Its Python environment and the command byokd are removed. Your keys and their audit log stay on this machine, and can be used again after another installation.",
+      button: "Uninstall",
+    },
+    uninstalling: "Uninstalling byokd's daemon",
+    uninstalled: "byokd's daemon is uninstalled. Your keys are kept.",
+    noWheel: "the extension's package has no daemon",
+    reinstall: "install the extension again",
+    ended: (code: number | null) => (code === null ? "the installation was ended by another program" : `the installation ended with exit code ${code}`),
+    seeLog: "the log says why",
+    choosePython: "choose another Python in the setting byokd.python",
     python: {
       none: "Python was not found. Install Python 3.11 to 3.14 and try again, or choose one in the setting byokd.python.",
       tooOld: (path: string, version: string) => `byokd needs Python 3.11 to 3.14, and ${path} is ${version}. Install a newer one and try again, or choose one in the setting byokd.python.`,
@@ -51,6 +80,7 @@ export const words = {
   actions: {
     install: "Install byokd",
     chooseProgram: "Choose the Program",
+    choosePython: "Choose Python",
     restart: "Start It Again",
     showLog: "Show the Log",
     update: "Update byokd",

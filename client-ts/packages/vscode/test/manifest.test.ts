@@ -45,5 +45,5 @@ test("the code reads only settings that the manifest has", { timeout: 10_000 }, 
 
 test("each picture and page of the walkthrough exists", { timeout: 10_000 }, async () => {
   const { contributes } = await readManifest();
-  for (const { media } of contributes.walkthroughs.flatMap(({ steps }) => steps)) await access(PACKAGE + media.markdown);
+  for (const { media } of contributes.walkthroughs.flatMap(({ steps }) => steps)) await access(PACKAGE + media.svg);
 });

@@ -37,7 +37,6 @@ before(async () => {
   if (SKIP) return;
   scratch = await mkdtemp(join(tmpdir(), "byokd-vsix-test-"));
   folder = join(scratch, "extension");
-  await run(process.execPath, [join(PACKAGE, "build.mjs")]);
   await run(process.execPath, [join(PACKAGE, "package.mjs"), join(scratch, "byokd.vsix")]);
   await run(PYTHON, ["-I", "-c", UNZIP, join(scratch, "byokd.vsix"), scratch]);
 }, { timeout: 180_000 });

@@ -21,7 +21,7 @@ export interface Manifest {
     configuration: { properties: Record<string, Setting> };
     viewsWelcome: { contents: string }[];
     menus: Record<string, { command: string }[]>;
-    walkthroughs: { steps: { description: string; media: { markdown: string } }[] }[];
+    walkthroughs: { steps: { description: string; media: { svg: string; altText: string } }[] }[];
   };
 }
 
