@@ -17,6 +17,7 @@ from byokd.protocol.events import Event, ReasoningDelta, TextDelta, ToolCallDelt
 
 WHOLE_CUTS_MAX_BYTES = 16 * 1024
 _SEEDED_CUTS = 256
+_FED_AGAIN_MAX_BYTES = 64
 _IMMUTABLE = (Call, HttpHead, Quirks)
 
 
@@ -79,23 +80,32 @@ def cuts(body: bytes, seed: str, whole_max_bytes: int = WHOLE_CUTS_MAX_BYTES) ->
     return sorted(cut for cut in edges if 0 <= cut < len(body))
 
 
-def snapshot(decoder: Decoder) -> Decoder:
-    """Return a deep copy that shares immutable values; cheaper than `copy.deepcopy`."""
-    fields = vars(decoder)
-    shared = {name: value for name, value in fields.items() if isinstance(value, _IMMUTABLE)}
-    fields.update(dict.fromkeys(shared))
-    try:
-        copied: Decoder = pickle.loads(pickle.dumps(decoder, pickle.HIGHEST_PROTOCOL))  # noqa: S301
-    finally:
-        fields.update(shared)
-    vars(copied).update(shared)
-    return copied
+class Snapshot:
+    """A deep copy of a decoder that shares immutable values; cheaper than `copy.deepcopy`."""
+
+    def __init__(self, decoder: Decoder) -> None:
+        fields = vars(decoder)
+        self._shared = {n: value for n, value in fields.items() if isinstance(value, _IMMUTABLE)}
+        fields.update(dict.fromkeys(self._shared))
+        try:
+            self._data = pickle.dumps(decoder, pickle.HIGHEST_PROTOCOL)
+        finally:
+            fields.update(self._shared)
+
+    def decoder(self) -> Decoder:
+        """Return a new decoder with the state that was copied."""
+        copied: Decoder = pickle.loads(self._data)  # noqa: S301
+        vars(copied).update(self._shared)
+        return copied
 
 
 def short_replies(decoder: Decoder, body: bytes, lengths: list[int]) -> Iterator[tuple[int, Reply]]:
     """Yield, for each length, the reply to a body that ended there."""
-    at = 0
+    at, start = 0, Snapshot(decoder)
     for length in lengths:
-        decoder.feed(body[at:length])
-        at = length
-        yield length, snapshot(decoder).close()[1]
+        if length - at > _FED_AGAIN_MAX_BYTES:  # few bytes are fed faster than a decoder is copied
+            decoder.feed(body[at:length])
+            at, start = length, Snapshot(decoder)
+        cut = start.decoder()
+        cut.feed(body[at:length])
+        yield length, cut.close()[1]

@@ -1,9 +1,12 @@
-"""What all tests share: the option `--long` and the event loop of async tests.
+"""What all tests share: the option `--long`, the event loop of async tests, the check for leaks.
 
 Warnings are errors, so a test fails if it leaves a socket or a task open.
 """
 
 from __future__ import annotations
+
+import gc
+from collections.abc import Iterator
 
 import pytest
 
@@ -22,7 +25,25 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
                 item.add_marker(skip)
 
 
-@pytest.fixture
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[None]:
+    """Keep the collected tests out of garbage collection: they are many and stay to the end."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+        gc.freeze()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _leaks() -> Iterator[None]:
+    """Collect garbage after each module, so that what it left open fails there and not later."""
+    yield
+    gc.collect()
+
+
+@pytest.fixture(scope="session")
 def anyio_backend() -> str:
-    """Run async tests on asyncio, as the daemon does."""
+    """Run async tests on asyncio, as the daemon does. For the session: fixtures may be shared."""
     return "asyncio"

@@ -5,20 +5,21 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from functools import cache
+from math import inf
 
 _TRIES = 3
 
 
-def cost(work: Callable[[], object]) -> float:
-    """Return the CPU time of some work in units of the fixed computation: the least of some tries.
+def cost(work: Callable[[], object], limit: float) -> float:
+    """Return the CPU time of some work in units of the fixed computation.
 
-    Work of up to one unit is run once only.
+    It is the least of some tries, of which the first below `limit` is the last.
     """
-    least = _seconds(work) / _unit_s()
-    for _ in range(_TRIES - 1):
-        if least <= 1:
-            break
+    least = inf
+    for _ in range(_TRIES):
         least = min(least, _seconds(work) / _unit_s())
+        if least < limit:
+            break
     return least
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 from byokd.catalog.record import Models, Probe, Provider, Source
@@ -13,6 +14,16 @@ ID = "anyone"
 
 def record(**quirks: Any) -> Provider:
     """Return a record with these quirks."""
+    return _record(quirks) if quirks else _plain_record()
+
+
+@cache
+def _plain_record() -> Provider:
+    """Return the record without quirks: it is immutable, and thousands of tests read it."""
+    return _record({})
+
+
+def _record(quirks: dict[str, Any]) -> Provider:
     return Provider(
         id=ID,
         name="Anyone",
@@ -30,6 +41,15 @@ def record(**quirks: Any) -> Provider:
 
 def call(params: dict[str, Any] | None = None, **quirks: Any) -> Call:
     """Return a call; `params` are in wire form, over those of a minimal call."""
+    return _call(params, quirks) if params or quirks else _plain_call()
+
+
+@cache
+def _plain_call() -> Call:
+    return _call(None, {})
+
+
+def _call(params: dict[str, Any] | None, quirks: dict[str, Any]) -> Call:
     defaults = {
         "streamId": "stream-1",
         "provider": ID,

@@ -11,12 +11,6 @@ from interop.llama import Llama, missing, serving
 from sandbox_env import unlocked
 
 
-@pytest.fixture(scope="module")
-def anyio_backend() -> str:
-    """Run on asyncio, for the whole module, as long as the daemon."""
-    return "asyncio"
-
-
 @pytest.fixture(scope="session")
 def llama(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Llama]:
     """Run the server; skip where it is not installed."""

@@ -36,11 +36,6 @@ QUESTION = {"messages": [{"role": "user", "content": [{"text": "hello"}]}]}
 
 
 @pytest.fixture(scope="module")
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture(scope="module")
 async def sandbox() -> AsyncIterator[Sandbox]:
     async with Sandbox() as running:
         yield running

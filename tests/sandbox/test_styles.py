@@ -52,12 +52,6 @@ THOUGHT = "The person wants an answer."
 
 
 @pytest.fixture(scope="module")
-def anyio_backend() -> str:
-    """Share one sandbox and one transport among all tests here: hundreds would take a minute."""
-    return "asyncio"
-
-
-@pytest.fixture(scope="module")
 async def sandbox() -> AsyncIterator[Sandbox]:
     async with Sandbox() as running:
         yield running

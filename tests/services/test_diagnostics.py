@@ -6,7 +6,6 @@ import asyncio
 import socket
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
-from pathlib import Path
 from typing import Any, cast
 
 import pytest
@@ -42,12 +41,26 @@ STEPS = ["dns", "tcp", "tls", "auth", "models", "chat"]
 MODEL = "sandbox-echo"
 
 
-@pytest.fixture
-async def daemon(tmp_path: Path) -> AsyncIterator[Daemon]:
-    async with running(data_dir=tmp_path) as daemon:
+@pytest.fixture(scope="module")
+async def shared_daemon(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Daemon]:
+    async with running(data_dir=tmp_path_factory.mktemp("daemon")) as daemon:
         await unlocked(daemon)
         yield daemon
         assert await daemon.close() == 0
+
+
+@pytest.fixture
+async def daemon(shared_daemon: Daemon) -> AsyncIterator[Daemon]:
+    """Lend the daemon; the keys that a test stores are deleted after it."""
+    assert await _stored(shared_daemon) == []
+    yield shared_daemon
+    for key in await _stored(shared_daemon):
+        await shared_daemon.request("key/delete", {"keyId": key["keyId"]})
+
+
+async def _stored(daemon: Daemon) -> list[dict[str, Any]]:
+    items: list[dict[str, Any]] = (await daemon.request("key/list", {}))["items"]
+    return items
 
 
 async def _test(daemon: Daemon, **params: Any) -> dict[str, Any]:
@@ -93,7 +106,7 @@ async def test_candidate_is_not_stored(daemon: Daemon) -> None:
         result = await _test(daemon, **_candidate(provider.base_url), chat=True)
         assert (_statuses(result), result["keyId"]) == ("oosoos", None)
         assert "store the key" in result["steps"][5]["message"]
-    assert (await daemon.request("key/list", {}))["items"] == []
+    assert await _stored(daemon) == []
 
 
 async def test_wrong_key_fails_the_auth_step(daemon: Daemon) -> None:

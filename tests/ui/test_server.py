@@ -3,123 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import io
 import json
 import stat
-from collections.abc import AsyncIterator, Awaitable
-from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, TypeVar
 
 import aiohttp
 import pytest
 
-from byokd.core.limits import UI_BODY_MAX_BYTES, UI_REQUESTS_MAX
-from byokd.ui.authorization import COOKIE, HEADER, Authorization
+from byokd.core.limits import UI_REQUESTS_MAX
 from byokd.ui.browser import redirect_file
-from byokd.ui.server import PageServer
-from byokd.ui.session import session
-from daemon import Json
 from sandbox_env import GENERIC, KEY, sandbox
-from waits import WAIT_MAX_S, skip_time
+from ui.browser import opened, within
+from waits import skip_time
 
 pytestmark = pytest.mark.anyio
 
 PASSPHRASE = "a long test passphrase"
-T = TypeVar("T")
-
-
-async def within(awaited: Awaitable[T]) -> T:
-    async with asyncio.timeout(WAIT_MAX_S):
-        return await awaited
-
-
-class Browser:
-    """What a browser sends after it opened the page; each part can be left out or replaced."""
-
-    def __init__(self, server: PageServer, http: aiohttp.ClientSession) -> None:
-        self.server, self._http = server, http
-        self.auth: Authorization = server.authorization
-        self.headers = {"Origin": self.auth.origin, HEADER: self.auth.secret}
-        self.cookies = {COOKIE: self.auth.cookie}
-        self.seen: list[Json] = []
-        self._last_id = 0
-        self._events: aiohttp.ClientResponse | None = None
-
-    async def get(self, path: str, **headers: str) -> aiohttp.ClientResponse:
-        async with self._http.get(self.auth.origin + path, headers=headers) as response:
-            await response.read()  # `text` returns it later, too
-            return response
-
-    def close(self) -> None:
-        if self._events:
-            self._events.close()
-
-    async def post(self, path: str, body: Any, **changes: str | None) -> int:
-        headers = {
-            "Content-Type": "application/json",
-            **self.headers,
-            **{k.replace("_", "-"): v for k, v in changes.items() if v},
-        }
-        for name, value in changes.items():
-            if value is None:
-                headers.pop(name.replace("_", "-"), None)
-        async with self._http.post(
-            self.auth.origin + path,
-            data=io.BytesIO(json.dumps(body).encode()),
-            headers=headers,
-            cookies=self.cookies,
-        ) as response:
-            return response.status
-
-    async def read(self) -> Json:
-        """Return the next message for the page."""
-        if self._events is None:
-            self._events = await self._http.post(
-                self.auth.origin + "/events", json={}, headers=self.headers, cookies=self.cookies
-            )
-        line = await within(self._events.content.readline())
-        message: Json = json.loads(line)
-        self.seen.append(message)
-        return message
-
-    async def until(self, kind: str) -> Json:
-        while (message := await self.read())["type"] != kind:
-            pass
-        return message
-
-    async def request(self, method: str, params: Json) -> Json:
-        """Send a request; return its result or error."""
-        self._last_id += 1
-        message = {"type": "request", "id": self._last_id, "method": method, "params": params}
-        assert await self.post("/message", message) == 204
-        while True:
-            answer = await self.read()
-            if answer["type"] in {"result", "error"} and answer["id"] == self._last_id:
-                return answer
-
-
-@asynccontextmanager
-async def opened(
-    folder: Path, *, exchange: bool = True, environment: dict[str, str] | None = None
-) -> AsyncIterator[Browser]:
-    async with (
-        session(
-            ["--data-dir", str(folder)],
-            account=None,
-            environment=environment or {},
-            module="byokd.testing",
-        ) as server,
-        aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as http,
-    ):
-        browser = Browser(server, http)
-        if exchange:
-            response = await browser.get(f"/?token={server.authorization.token}")
-            assert response.status == 200
-        try:
-            yield browser
-        finally:
-            browser.close()
 
 
 async def test_token_opens_the_page_once_and_hands_over_the_secret(tmp_path: Path) -> None:
@@ -154,95 +53,9 @@ async def test_a_wrong_token_opens_nothing_and_ends_nothing(tmp_path: Path) -> N
         assert (await browser.get(f"/?token={browser.auth.token}")).status == 200
 
 
-async def test_page_without_a_token_has_no_secret(tmp_path: Path) -> None:
-    async with opened(tmp_path) as browser:
-        response = await browser.get("/", Cookie=f"{COOKIE}={browser.auth.cookie}")
-        text = await response.text()
-        assert response.status == 200
-        for secret in (browser.auth.secret, browser.auth.cookie, browser.auth.token):
-            assert secret not in text
-        assert "Set-Cookie" not in response.headers
-
-
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {HEADER: None},
-        {HEADER: "x"},
-        {"Origin": None},
-        {"Origin": "null"},
-        {"Origin": "http://127.0.0.1:1"},
-        {"Origin": "https://example.com"},
-        {"Host": "example.com"},
-        {"Host": "localhost"},
-        {"Host": "127.0.0.1:1"},
-    ],
-    ids=str,
-)
-@pytest.mark.parametrize("path", ["/message", "/events"])
-async def test_another_page_is_refused(
-    tmp_path: Path, path: str, changes: dict[str, str | None]
-) -> None:
-    async with opened(tmp_path) as browser:
-        renamed = {name.replace("-", "_"): value for name, value in changes.items()}
-        assert await browser.post(path, {"type": "cancel", "id": 1}, **renamed) == 403
-        assert await browser.post("/message", {"type": "cancel", "id": 1}) == 204
-
-
-async def test_a_cookie_alone_and_a_secret_alone_open_nothing(tmp_path: Path) -> None:
-    async with opened(tmp_path) as browser:
-        message = {"type": "cancel", "id": 1}
-        assert await browser.post("/message", message, **{HEADER.replace("-", "_"): None}) == 403
-        browser.cookies = {}
-        assert await browser.post("/message", message) == 403
-        browser.cookies = {COOKIE: "x"}
-        assert await browser.post("/message", message) == 403
-
-
 async def test_before_the_exchange_nothing_is_answered(tmp_path: Path) -> None:
     async with opened(tmp_path, exchange=False) as browser:
         assert await browser.post("/events", {}) == 403
-
-
-async def test_no_cors_and_strict_headers_on_every_answer(tmp_path: Path) -> None:
-    async with opened(tmp_path) as browser:
-        for path in ("/", "/page.js", "/page.css", "/icon.svg", "/nothing", "/?token=x"):
-            response = await browser.get(path, Origin="https://example.com")
-            assert "Access-Control-Allow-Origin" not in response.headers
-            assert response.headers["X-Content-Type-Options"] == "nosniff"
-            assert response.headers["X-Frame-Options"] == "DENY"
-            assert response.headers["Referrer-Policy"] == "no-referrer"
-            assert response.headers["Content-Security-Policy"].startswith("default-src 'none'")
-        assert (await browser.get("/nothing")).status == 404
-        assert (await browser.get("/page.js", Host="example.com")).status == 403
-
-
-@pytest.mark.parametrize(
-    "message",
-    [
-        None,
-        [],
-        {},
-        {"type": "request"},
-        {"type": "request", "id": "1", "method": "x", "params": {}},
-        {"type": "cancel", "id": None},
-        {"type": "answer", "id": 1, "title": None},
-        {"type": "other"},
-    ],
-    ids=str,
-)
-async def test_what_is_no_message_is_refused(tmp_path: Path, message: Any) -> None:
-    async with opened(tmp_path) as browser:
-        assert await browser.post("/message", message) == 400
-
-
-async def test_body_has_a_bound(tmp_path: Path) -> None:
-    async with opened(tmp_path) as browser:
-        frame = len(json.dumps({"type": "cancel", "id": 1, "x": ""}))
-        fits = {"type": "cancel", "id": 1, "x": "x" * (UI_BODY_MAX_BYTES - frame)}
-        assert await browser.post("/message", fits) == 204
-        assert await browser.post("/message", fits | {"x": str(fits["x"]) + "x"}) == 413
-        assert await browser.post("/message", {}, Content_Type="text/plain") == 415
 
 
 async def test_requests_have_a_bound_and_lifecycle_is_refused(tmp_path: Path) -> None:

@@ -266,6 +266,8 @@ def applies(when: Condition, error: ErrorBody, status: int) -> bool:
 
 
 def _named(patterns: tuple[str, ...], words: frozenset[str]) -> bool:
+    if not words:
+        return False
     lowered = [pattern.lower() for pattern in patterns]
     return not words.isdisjoint(lowered) or any(
         fnmatchcase(word, pattern) for pattern in lowered if "*" in pattern for word in words
