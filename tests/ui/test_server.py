@@ -191,6 +191,8 @@ async def _rest(response: aiohttp.ClientResponse) -> bytes:
         return await response.content.read()
     except aiohttp.ClientPayloadError:
         return b""
+    finally:
+        response.close()
 
 
 def test_redirect_file_is_private_and_removed() -> None:
