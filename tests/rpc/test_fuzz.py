@@ -110,9 +110,10 @@ async def _exchange(items: Iterable[Any], chunk_bytes: int) -> None:
         assert {id_ for id_ in valid if answers_of[id_] != 1} == set()
 
 
-@settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+_SUPPRESSED = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=_SUPPRESSED)
 @given(
     st.lists(st.one_of(_Request, _Corrupted, _Garbage), min_size=5, max_size=40),
     st.sampled_from([1, 7, 64, 4096, 1 << 20]),
@@ -125,9 +126,7 @@ async def test_each_request_is_answered_once_among_garbage(
 
 @pytest.mark.long
 @pytest.mark.timeout(900)
-@settings(
-    max_examples=1500, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=1500, deadline=None, suppress_health_check=_SUPPRESSED)
 @given(
     st.lists(st.one_of(_Request, _Corrupted, _Garbage), min_size=5, max_size=60),
     st.sampled_from([1, 7, 64, 4096, 1 << 20]),
