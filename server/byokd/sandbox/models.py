@@ -49,8 +49,8 @@ def _reasoning(request: ChatRequest) -> Answer:
     return Answer((*_reasoning_block(request), *_echo(request).blocks))
 
 
-def _tools(request: ChatRequest, calls: int = 1) -> Answer:
-    if request.answered:
+def _tools(request: ChatRequest, calls: int = 1, steps: int = 1) -> Answer:
+    if request.answered and len(request.results) % steps == 0:
         return Answer((_text_block(_TEXTS["after_tools"] + "; ".join(request.results[-calls:])),))
     tools = request.tools[:1] * calls
     if not tools:
@@ -63,8 +63,8 @@ def _tools(request: ChatRequest, calls: int = 1) -> Answer:
     return Answer(tuple(blocks), finish="calls")
 
 
-def _agent(request: ChatRequest) -> Answer:
-    answer = _tools(request)
+def _agent(request: ChatRequest, steps: int = 1) -> Answer:
+    answer = _tools(request, steps=steps)
     return Answer((*_reasoning_block(request), *answer.blocks), finish=answer.finish)
 
 
@@ -94,6 +94,7 @@ _MODELS: Final[tuple[tuple[str, Callable[..., Answer]], ...]] = (
     (r"tools", _tools),  # calls the first tool; then repeats its result
     (r"tools-([1-9])", _tools),  # calls it so many times
     (r"agent", _agent),  # reasoning, text and a tool call; then reasoning and an answer
+    (r"agent-([1-9])", _agent),  # so many tool calls, one after the other's result; then an answer
     (r"citations", _citations),
     (r"json", _json),  # JSON that fits the requested schema
     (r"burst-(\d{1,6})", _burst),  # so many words at once

@@ -1,5 +1,6 @@
 /** The settings of the extension, read in one place. */
 
+import type { Effort } from "@byokd/client";
 import * as vscode from "vscode";
 
 export const SECTION = "byokd";
@@ -35,6 +36,18 @@ export function pythonSetting(): string | undefined {
  */
 export function wheelFolder(): string | undefined {
   return process.env["BYOKD_FIND_LINKS"] || undefined;
+}
+
+/** How much models think; undefined: as their provider decides. */
+export function defaultEffort(): Effort | undefined {
+  const effort = text("models.effort");
+  return effort === undefined || effort === "default" ? undefined : (effort as Effort); // an enum of the manifest
+}
+
+/** How `@byokd` shows its answers. */
+export function chatSettings(): { showThinking: boolean; showCost: boolean } {
+  const settings = vscode.workspace.getConfiguration(SECTION);
+  return { showThinking: settings.get("chat.showThinking", false), showCost: settings.get("chat.showCost", true) };
 }
 
 function text(name: string): string | undefined {

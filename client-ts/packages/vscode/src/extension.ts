@@ -2,6 +2,7 @@
 
 import * as vscode from "vscode";
 
+import { registerChat } from "./chat/register.js";
 import { catalogCommands } from "./commands/catalog.js";
 import { daemonCommands } from "./commands/daemon.js";
 import { diagnosticsCommands } from "./commands/diagnostics.js";
@@ -46,6 +47,7 @@ export function activate(context: vscode.ExtensionContext): void {
   context.subscriptions.push(...daemonCommands(daemon, log, id), ...vaultCommands(daemon), ...catalogCommands(daemon));
   context.subscriptions.push(...installCommands(daemon, installation));
   context.subscriptions.push(...diagnosticsCommands(daemon, version, place));
+  context.subscriptions.push(...registerChat({ daemon, context, log: (line) => log.appendLine(line) }));
   // The status bar shows the keys. What is missing is shown there, and where the person goes for it.
   void daemon.client().catch((error: unknown) => {
     if (!(error instanceof DaemonUnavailable)) throw error;
