@@ -6,7 +6,7 @@ shows the slowest tests, the stages that failed with the reasons, and how many t
 and were skipped; with `--long` also the coverage per package. With arguments for pytest the tests
 run as one stage.
 
-`python3 tests --relock` writes the three hash-pinned locks anew from `pyproject.toml`.
+`python3 tests --relock` writes the four hash-pinned locks anew from `pyproject.toml`.
 `python3 tests new-provider ID …` adds a provider to the catalog.
 """
 
@@ -33,6 +33,8 @@ ROOT = Path(__file__).resolve().parent.parent
 CLIENT = ROOT / "client-ts"
 SDKS_LOCK = "tests/differential/requirements.lock"
 SDKS_VENV = ROOT / ".venv" / "differential"  # inside, so that it is removed with the other
+NEOVIM_LOCK = "tests/editors/requirements.lock"
+NEOVIM_VENV = ROOT / ".venv" / "neovim"
 NODE_OLDEST = 20
 
 E2E = ("tests/e2e",)
@@ -101,7 +103,10 @@ def main(words: list[str]) -> int:
         return subprocess.run(scaffold, check=False, cwd=ROOT).returncode
     with tempfile.TemporaryDirectory() as folder:
         data = Path(folder) if "--long" in words and not _are_for_pytest(words) else None
-        tallies = [_stage("system", lambda: _system_packages(words))]
+        tallies = [
+            _stage("system", lambda: _system_packages(words)),
+            _stage("neovim", lambda: _neovim(python, words)),
+        ]
         with ThreadPoolExecutor(2) as pool:
             stages = _stages(python, words, data)
             tallies += pool.map(lambda stage: _stage(*stage), stages)
@@ -292,20 +297,36 @@ def _percent(part: int, whole: int) -> str:
     return f"{100 * part / whole:5.1f} %" if whole else "    - %"
 
 
-def _sdks(python: str, words: list[str]) -> Tally:
-    """Compare the dialects with the vendors' clients, in an environment of their own."""
+def _neovim(python: str, words: list[str]) -> Tally:
+    """Install a newer Neovim than distributions have, for the tests of the plugin."""
     if "--long" not in words:
-        return Tally(skipped=1, note="the vendors' own clients are installed only by --long")
+        there = (NEOVIM_VENV / "bin" / "nvim").exists()
+        return Tally(passed=1) if there else Tally(skipped=1, note="installed only by --long")
+    problem = _install_apart(python, NEOVIM_VENV, NEOVIM_LOCK)
+    return Tally(failed=1, note=problem) if problem else Tally(passed=1)
+
+
+def _install_apart(python: str, place: Path, lock: str) -> str:
+    """Install a lock in an environment of its own; return what went wrong, or ""."""
     uv = [python, "-I", "-m", "uv"]
-    install = ["--quiet", "--require-hashes", "--only-binary", ":all:", "--python", str(SDKS_VENV)]
+    install = ["--quiet", "--require-hashes", "--only-binary", ":all:", "--python", str(place)]
     for command in (
-        [*uv, "venv", "--quiet", "--allow-existing", "--python", python, str(SDKS_VENV)],
-        [*uv, "pip", "sync", *install, SDKS_LOCK],
+        [*uv, "venv", "--quiet", "--allow-existing", "--python", python, str(place)],
+        [*uv, "pip", "sync", *install, lock],
     ):
         done = _run(command)
         if done.returncode:
             print(done.stdout, flush=True)
-            return Tally(failed=1, note=f"uv {command[4]}: exit code {done.returncode}")
+            return f"uv {command[4]}: exit code {done.returncode}"
+    return ""
+
+
+def _sdks(python: str, words: list[str]) -> Tally:
+    """Compare the dialects with the vendors' clients, in an environment of their own."""
+    if "--long" not in words:
+        return Tally(skipped=1, note="the vendors' own clients are installed only by --long")
+    if problem := _install_apart(python, SDKS_VENV, SDKS_LOCK):
+        return Tally(failed=1, note=problem)
     inside = SDKS_VENV / Path(python).relative_to(ROOT / ".venv")
     return _pytest(str(inside), ["--long", "-o", "pythonpath=tests server", "tests/differential"])
 
@@ -381,6 +402,7 @@ def _relock(python: str) -> int:
         [*base, "--upgrade", "pyproject.toml", "-o", runtime],
         [*base, "--upgrade", "-c", runtime, "pyproject.toml", "--group", "dev", "-o", tests],
         [*base, "--upgrade", *sdks, "-o", SDKS_LOCK],
+        [*base, "--upgrade", "--group", "editors", "-o", NEOVIM_LOCK],
     ):
         done = _run(command)
         if done.returncode:

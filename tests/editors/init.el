@@ -4,7 +4,6 @@
 (setq byokd-command (append (json-parse-string (getenv "BYOKD_COMMAND")) nil)
       byokd-effort "low"
       byokd-tools
-      (list (list :name "weather" :description "The weather in a city"
-                  :inputSchema '(:type "object" :properties (:city (:type "string")) :required ["city"])
-                  :function (lambda (arguments)
-                              (concat "4 degrees and rain in " (plist-get arguments :city))))))
+      '(((lambda (arguments) (concat "4 degrees and rain in " (plist-get arguments :city)))
+         :name "weather" :description "The weather in a city"
+         :inputSchema (:type "object" :properties (:city (:type "string")) :required ["city"]))))

@@ -6,8 +6,7 @@ require('byokd').setup({
   command = vim.json.decode(vim.env.BYOKD_COMMAND),
   effort = 'low',
   tools = {
-    {
-      name = 'weather',
+    weather = {
       description = 'The weather in a city',
       inputSchema = { type = 'object', properties = { city = { type = 'string' } }, required = { 'city' } },
       run = function(arguments) return '4 degrees and rain in ' .. arguments.city end,

@@ -8,7 +8,6 @@ import re
 import select
 import shutil
 import signal
-import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,9 +21,10 @@ import pytest
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from byokd.sandbox import Sandbox
-from editors.programs import neovim_problem
+from daemon import running
+from editors.programs import neovim, neovim_problem
 from editors.terminal import Terminal, terminal
-from sandbox_env import BAD_KEY, GENERIC, KEY
+from sandbox_env import BAD_KEY, GENERIC, KEY, store_key
 from source_tree import ROOT
 from waits import WAIT_MAX_S
 
@@ -46,18 +46,21 @@ class Editor:
 
 
 class Neovim(Editor):
-    name, program, plugin = "neovim", "nvim", "nvim"
+    name, plugin = "neovim", "nvim"
     stop = ("C-c",)
-    thoughts = "▸ Thinking, 1 line"
-    ask_tool = 'The model calls weather {"city":"Oslo"}'
-    confirm = ("1", "Enter")
+    thoughts = "▸ Thinking, 1 more"
+    ask_tool = 'Run weather {"city":"Oslo"}?'
+    confirm = ("r",)
     unfold = ("g", "g", "/", "T", "h", "i", "n", "k", "Enter", "z", "o")
     undo = ("u",)
+    killed = "signal 9"
+    dismiss = ("Escape",)
+    """Neovim may wait for a key after its own message."""
     health = "checkhealth byokd"
 
     @staticmethod
     def start(folder: Path) -> list[str]:
-        return ["nvim", "--clean", "-n", "-u", str(_HERE / "init.lua"), str(folder / "text")]
+        return [neovim(), "--clean", "-n", "-u", str(_HERE / "init.lua"), str(folder / "text")]
 
     def command(self, text: str) -> None:
         self.terminal.type(f":{text}")
@@ -101,13 +104,15 @@ class Neovim(Editor):
 
 
 class Emacs(Editor):
-    name, program, plugin = "emacs", "emacs", "emacs"
+    name, plugin = "emacs", "emacs"
     stop = ("C-c", "C-k")
     thoughts = "Thinking..."
     ask_tool = 'Run weather {"city":"Oslo"}?'
     confirm = ("y",)
     unfold = ("M-<", "C-s", "T", "h", "i", "n", "k", "Enter", "Tab")
     undo = ("C-_",)
+    killed = "the daemon ended"
+    dismiss: tuple[str, ...] = ()
     health = "byokd-health"
 
     @staticmethod
@@ -212,16 +217,11 @@ def _wait_for_end(pid: int) -> None:
 
 
 def _skip_unless_installed(editor: type[Neovim | Emacs]) -> None:
-    for program in (editor.program, "tmux"):
+    for program in ("tmux", *(["emacs"] if editor is Emacs else [])):
         if not shutil.which(program):
             pytest.skip(f"{program} is not installed")
     if editor is Neovim and (problem := neovim_problem()):
         pytest.skip(problem)
-
-
-def _byokd(data: Path, *words: str, stdin: str = "") -> None:
-    command = [*_PYTHON, "byokd", "--data-dir", str(data), *words]
-    subprocess.run(command, check=True, input=stdin, capture_output=True, encoding="utf-8")
 
 
 def _environment(editor: type[Neovim | Emacs], folder: Path, data: Path) -> dict[str, str]:
@@ -237,38 +237,67 @@ def _environment(editor: type[Neovim | Emacs], folder: Path, data: Path) -> dict
     }
 
 
-@contextmanager
-def _bench(editor: type[Neovim | Emacs], folder: Path) -> Iterator[Bench]:
-    _skip_unless_installed(editor)
-    data = folder / "data"
-    _byokd(data, "vault", "init", "--protection", "keyFile", "--accept-risk", "keyFile")
-    (folder / "text").write_text(_FILE, encoding="utf-8")
-    environment = _environment(editor, folder, data)
+@dataclass
+class Provider:
+    """A sandbox that all tests of this file use, and vaults with and without a key for it."""
+
+    sandbox: Sandbox
+    portal: BlockingPortal
+    vault: Path
+    vault_with_key: Path
+
+
+async def _make_vaults(sandbox: Sandbox, folder: Path) -> tuple[Path, Path]:
+    empty, with_key = folder / "empty", folder / "with_key"
+    async with running(data_dir=empty) as daemon:
+        await daemon.initialize()
+        protection = {"protection": "keyFile", "acceptRisk": "keyFile"}
+        await daemon.request("vault/initialize", protection)
+    shutil.copytree(empty, with_key)
+    async with running(data_dir=with_key) as daemon:
+        await daemon.initialize()
+        await store_key(daemon, sandbox)
+    return empty, with_key
+
+
+@pytest.fixture(scope="module")
+def provider(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Provider]:
     with (
         start_blocking_portal() as portal,
         portal.wrap_async_context_manager(Sandbox(keys=[KEY])) as sandbox,
     ):
-        pids: list[int] = []
-        with terminal(editor.start(folder), environment, folder) as running:
-            running.until("second line")
-            bench = Bench(editor(running), sandbox, portal, data)
-            yield bench
-            pids = bench.daemons()
-        for pid in pids:
-            _wait_for_end(pid)
+        vaults = portal.call(_make_vaults, sandbox, tmp_path_factory.mktemp("vaults"))
+        yield Provider(sandbox, portal, *vaults)
+
+
+@contextmanager
+def _bench(
+    editor: type[Neovim | Emacs], provider: Provider, vault: Path, folder: Path
+) -> Iterator[Bench]:
+    _skip_unless_installed(editor)
+    data = Path(shutil.copytree(vault, folder / "data"))
+    (folder / "text").write_text(_FILE, encoding="utf-8")
+    provider.portal.call(lambda: provider.sandbox.set_key_valid(KEY, valid=True))
+    pids: list[int] = []
+    with terminal(editor.start(folder), _environment(editor, folder, data), folder) as running:
+        running.until("second line")
+        bench = Bench(editor(running), provider.sandbox, provider.portal, data)
+        yield bench
+        pids = bench.daemons()
+    for pid in pids:
+        _wait_for_end(pid)
 
 
 @pytest.fixture(params=[Neovim, Emacs], ids=lambda editor: editor.name)
-def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bench]:
-    with _bench(request.param, tmp_path) as bench:
+def bench(request: pytest.FixtureRequest, provider: Provider, tmp_path: Path) -> Iterator[Bench]:
+    with _bench(request.param, provider, provider.vault, tmp_path) as bench:
         yield bench
 
 
-@pytest.fixture
-def with_key(bench: Bench) -> Bench:
-    words = ("keys", "add", GENERIC, "--base-url", bench.sandbox.base_url, "--stdin")
-    _byokd(bench.data, *words, stdin=f"{KEY}\n")
-    return bench
+@pytest.fixture(params=[Neovim, Emacs], ids=lambda editor: editor.name)
+def with_key(request: pytest.FixtureRequest, provider: Provider, tmp_path: Path) -> Iterator[Bench]:
+    with _bench(request.param, provider, provider.vault_with_key, tmp_path) as bench:
+        yield bench
 
 
 def test_bad_key_is_refused_and_good_key_is_stored_unseen(bench: Bench) -> None:
@@ -283,7 +312,7 @@ def test_bad_key_is_refused_and_good_key_is_stored_unseen(bench: Bench) -> None:
     report = terminal.until("vault: unlocked, keyFile", "model: none")
     assert re.search(rf"key: {GENERIC}.*{re.escape(bench.sandbox.origin)}, active", report)
     logs = [path.read_text("utf-8") for path in bench.data.parent.rglob("lsp.log")]
-    assert all(KEY not in log and BAD_KEY not in log and "key/list" in log for log in logs)
+    assert all(KEY not in log and BAD_KEY not in log and "rpc.receive" in log for log in logs)
     assert len(logs) == (editor.name == "neovim")
 
 
@@ -351,6 +380,8 @@ def test_killed_daemon_is_reported_and_started_again(with_key: Bench) -> None:
     terminal.until("word3")
     for pid in with_key.daemons():
         os.kill(pid, signal.SIGKILL)
+    terminal.until(editor.killed)
+    terminal.keys(*editor.dismiss)
     terminal.until("the daemon ended")
     editor.choose("sandbox-echo")
     editor.chat("again")

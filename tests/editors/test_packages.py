@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from editors.programs import neovim_problem
+from editors.programs import neovim, neovim_problem
 from source_tree import ROOT
 
 NEOVIM = ROOT / "server" / "editors" / "nvim"
@@ -33,7 +33,7 @@ def _emacs(*words: str, home: Path | None = None, path: str | None = None) -> st
 def _neovim(script: str, environment: Mapping[str, str]) -> str:
     if problem := neovim_problem():
         pytest.skip(problem)
-    command = [str(shutil.which("nvim")), "--clean", "--headless"]
+    command = [neovim(), "--clean", "--headless"]
     command += ["--cmd", f"set rtp^={NEOVIM}", "-c", f"lua {script}", "-c", "qa!"]
     done = subprocess.run(
         command, check=False, capture_output=True, text=True, env=os.environ | environment
@@ -64,7 +64,7 @@ def test_commands_of_emacs_are_autoloaded(tmp_path: Path) -> None:
     evaluated = f'(progn (require \'package) (package-generate-autoloads "byokd" "{tmp_path}"))'
     _emacs("-Q", "--eval", evaluated)
     autoloads = (tmp_path / "byokd-autoloads.el").read_text(encoding="utf-8")
-    for name in ("add-key", "model", "chat", "keys", "rewrite", "insert", "health"):
+    for name in ("add-key", "unlock", "model", "chat", "rewrite", "insert", "health"):
         assert f"(autoload 'byokd-{name} " in autoloads
 
 
@@ -73,7 +73,7 @@ def test_every_command_of_neovim_is_in_its_help(tmp_path: Path) -> None:
     output = _neovim(f"vim.cmd.helptags('{folder}')", {})
     tags = (tmp_path / "doc" / "tags").read_text(encoding="utf-8")
     assert "E154" not in output
-    for name in ("key", "keys", "model", "chat", "replace", "insert", "stop"):
+    for name in ("key", "unlock", "model", "chat", "send", "replace", "insert", "stop"):
         assert f":Byokd-{name}\t" in tags
 
 
@@ -81,7 +81,7 @@ _LUA_PLACES = """
 local options = require('byokd').options
 for _, command in ipairs({ false, 'own-byokd' }) do
   options.command = command or nil
-  local words, where = require('byokd.rpc').find()
+  local words, where = require('byokd.daemon').find()
   io.stdout:write((words and words[1] or 'nothing') .. ' ')
 end
 """.replace("\n", " ")
