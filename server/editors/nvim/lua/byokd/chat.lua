@@ -19,11 +19,10 @@ local function send(buf, messages, tools, show, done)
   local params, effort = keys.model_params(), require('byokd').options.effort
   params.streamId, params.messages = tostring(buf), messages
   params.tools, params.reasoning = tools[1] and tools, effort and { effort = effort }
-  local cancel = daemon.send('chat/send', params, function(err, result)
+  running[buf] = { show = show, cancel = daemon.send('chat/send', params, function(err, result)
     running[buf] = nil
     if vim.api.nvim_buf_is_loaded(buf) then done(err, result) end
-  end)
-  running[buf] = { show = show, cancel = cancel }
+  end) }
 end
 
 function M.commands.stop(call) return running[call.buf] and running[call.buf].cancel() end
@@ -58,6 +57,7 @@ local TEXTS = { -- what an event adds to a chat
 local function run_tool(buf, call)
   local tool = require('byokd').options.tools[call.name]
   local ok, text = false, tool and 'the user refused this call' or 'there is no such tool'
+  vim.cmd.redraw() -- what led to the call is to be seen beside the question
   if tool and vim.fn.confirm('Run ' .. call_text(call) .. '?', '&Run\n&Refuse', 2) == 1 then
     ok, text = pcall(tool.run, call.arguments)
   end
@@ -142,5 +142,4 @@ end
 
 function M.commands.insert(call) write(call, false) end
 function M.commands.replace(call) write(call, true) end
-
 return M

@@ -26,7 +26,7 @@ end
 --- Return the command that starts the daemon and where it was found; or nil and what to do.
 function M.find()
   local command, installed = require('byokd').options.command, vim.fn.expand('~/.local/bin/byokd')
-  if type(command) == 'string' then return { vim.fn.expand(command) }, 'the option `command`' end
+  if type(command) == 'string' then command = { vim.fn.expand(command) } end
   if command then return vim.list_slice(command), 'the option `command`' end
   if vim.fn.executable('byokd') == 1 then return { vim.fn.exepath('byokd') }, 'PATH' end
   if vim.fn.executable(installed) == 1 then return { installed }, 'where byokd installs itself' end
