@@ -22,6 +22,7 @@ from byokd.keysource.anchor_store import KeyringAnchorStore
 from byokd.model_cache import ModelCache
 from byokd.process.hardening import warn_of_start_up_code
 from byokd.services.accounts import AccountService
+from byokd.services.addresses import AddressService
 from byokd.services.audit.maintenance import AuditMaintainer
 from byokd.services.audit.service import AuditService
 from byokd.services.audit.usage_counter import UsageCounter
@@ -117,10 +118,6 @@ def compose(
     prober = Prober(transport)
     stored_prober = StoredKeyProber(providers, vault, prober)
     states = KeyStates(vault, audit, usage)
-    keys = KeyService(
-        providers, vault, audit, usage, vaults, prober, stored_prober, states, sealing,
-        store.model_cache, backups, background,
-    )  # fmt: skip
     health = HealthMonitor(
         vault, audit, usage, background, settings.health, stored_prober, states,
         name_of=providers.name_of,
@@ -131,11 +128,16 @@ def compose(
     model_lists = ModelLists(store.model_cache)
     models = ModelService(credentials, transport, model_lists, background)
     chat = ChatEngine(credentials, transport, settings.timeouts, model_lists)
+    keys = KeyService(
+        providers, vault, audit, usage, vaults, prober, stored_prober, states, sealing,
+        store.model_cache, backups, background, chat.running_by_key,
+    )  # fmt: skip
     sources = ImportSources(providers, sealing, variables)
     current, catalog, reminder = _catalog(
         settings, paths, providers, relayer, transport, vault, audit
     )
     services = Services(
+        addresses=AddressService(providers),
         keys=keys,
         imports=ImportService(sources, vault, vaults, keys),
         exports=ExportService(vault, audit, sealing, allowed=options.allow_export),

@@ -37,6 +37,7 @@ COMMANDS = {
     "keys enable": {"key", "--probe"},
     "keys export": {"names", "--out"},
     "keys import": {"--from", "--yes", "--probe", "--json"},
+    "keys label": {"key", "label"},
     "keys list": {"provider", "--json"},
     "keys probe": {"key"},
     "keys remove": {"key", "--yes"},

@@ -61,6 +61,10 @@ def test_key_is_stored_used_disabled_and_removed(byokd: Byokd, sandbox: Sandbox)
     [listed] = json.loads(byokd("keys list --json"))
     assert (listed["keyId"], listed["state"], listed["isDefault"]) == (key_id, "active", True)
 
+    assert byokd("keys label mine other") == f"{key_id} is called other\n"
+    byokd(f"keys label {key_id} {'x' * 129}", code=2)
+    assert "at most 128 characters" in byokd.err
+    byokd(f"keys label {key_id} mine")
     assert byokd("keys probe mine").startswith("valid: ")
     byokd(f"keys disable {key_id}")
     byokd(f"chat {GENERIC} sandbox-echo hello", code=1)

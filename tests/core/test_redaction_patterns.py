@@ -31,7 +31,7 @@ from byokd.rpc import codec, logs
 from cpu_time import cost
 
 _TAIL = "Ab1Cd2Ef3Gh4Ij5Kl6Mn7Op8"
-_PREFIXES = sorted({each for record in load().values() for each in record.probe.key_prefixes})
+_PREFIXES = sorted({each.text for record in load().values() for each in record.key_prefixes})
 _KEYS: dict[str, str] = {
     **{f"begins with {prefix}": prefix + _TAIL for prefix in _PREFIXES},
     "a bearer": f"Bearer {_TAIL}",

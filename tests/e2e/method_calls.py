@@ -43,6 +43,7 @@ CALLS: Final[dict[str, Calls]] = {
     "key/disable": lambda c: [c.key_params],
     "key/enable": lambda c: [c.key_params | {"probe": True}, c.key_params],
     "key/list": lambda _: [{}],
+    "key/setLabel": lambda c: [c.key_params | {"label": "named"}, c.key_params | {"label": "\n"}],
     "key/import": lambda c: [
         c.variables(
             "MISTRAL_API_KEY", "OPENAI_BASE_URL", "AWS_REGION", "AWS_ACCESS_KEY_ID", "UNKNOWN",
@@ -82,8 +83,8 @@ CALLS: Final[dict[str, Calls]] = {
 }  # fmt: skip
 
 READING: Final = {
-    "provider/list", "provider/test", "key/list", "vault/status", "audit/list", "audit/verify",
-    "audit/export", "account/list", "catalog/show",
+    "provider/list", "provider/readAddress", "provider/test", "key/list", "vault/status",
+    "audit/list", "audit/verify", "audit/export", "account/list", "catalog/show",
     "model/list", "model/refresh",  # they store only a provider's answer
     "chat/countTokens",  # an estimate opens nothing
     "chat/send",  # uses are counted and written later
@@ -97,6 +98,7 @@ MUTATING: Final[dict[str, Change]] = {
     "key/probe": lambda s: {"keyId": s.active},
     "key/enable": lambda s: {"keyId": s.disabled},
     "key/setDefault": lambda s: {"keyId": s.second},
+    "key/setLabel": lambda s: {"keyId": s.active, "label": "renamed"},
     "key/import": lambda s: s.imported(),
     "key/export": lambda s: {"passphrase": s.sealed("key/export", "passphrase", PHRASE)},
     "account/delete": lambda _: {"account": "default", "confirm": "default"},

@@ -54,6 +54,8 @@ async def test_change_of_a_key_is_notified_in_the_other_process(tmp_path: Path) 
         await _changed(daemon_2, "stored", second)
         await daemon_1.request("key/setDefault", {"keyId": second["keyId"]})
         await _changed(daemon_2, "defaultSet", second)
+        await daemon_1.request("key/setLabel", {"keyId": first["keyId"], "label": "work"})
+        await _changed(daemon_2, "labelSet", first)
         await daemon_1.request("key/disable", {"keyId": first["keyId"]})
         changed = await _changed(daemon_2, "userDisabled", first)
         assert (changed["state"], changed["reason"]) == ("userDisabled", "user")
@@ -69,8 +71,37 @@ async def test_change_of_a_key_is_notified_in_the_other_process(tmp_path: Path) 
         await _changed(daemon_1, "deleted", first)
         changes = [p["change"] for name, p in daemon_1.notes if name == "key/changed"]
         assert sorted(changes) == sorted(
-            ["stored", "stored", "defaultSet", "userDisabled", "enabled", "rotated", "deleted"]
+            [
+                "stored",
+                "stored",
+                "defaultSet",
+                "labelSet",
+                "userDisabled",
+                "enabled",
+                "rotated",
+                "deleted",
+            ]
         ), "the process that made a change notifies once"
+
+
+async def test_one_of_two_processes_gets_a_label(tmp_path: Path) -> None:
+    async with processes(tmp_path) as (provider, daemons):
+        stored = [await store_key(daemons[0], provider) for _ in daemons]
+        for label in ("a", "b", "c"):
+            answers = await asyncio.gather(
+                *(
+                    daemon.request("key/setLabel", {"keyId": key["keyId"], "label": label})
+                    for daemon, key in zip(daemons, stored, strict=True)
+                ),
+                return_exceptions=True,
+            )
+            refused = [answer for answer in answers if isinstance(answer, RpcError)]
+            assert [error.data["details"] for error in refused] == [{"reason": "label"}], answers
+        listed = (await daemons[1].request("key/list", {}))["items"]
+        assert len({item["label"] for item in listed}) == len(listed)
+        assert (await daemons[0].request("audit/verify", {}))["ok"]
+        entries = (await daemons[0].request("audit/list", {"limit": 100}))["items"]
+        assert [entry["event"] for entry in entries].count("key.label_set") == 3
 
 
 async def test_next_request_sees_a_change_of_another_process(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ _WORDS = re.compile(
     re.IGNORECASE,
 )
 _NEW_KEY = "of a key in the same request, which is sealed to it"
+_NO_KEY = "read and shown; no key is in the request, and nothing is sent"
 _SAME = "bound to the sealed secret; an origin other than the key's own is a conflict"
 _CONTENT = "of an image or a source in a message; nothing is fetched from it"
 _BACKUP = "of a backup, whose rows are authenticated under this vault's own keys"
@@ -28,6 +29,8 @@ _ALLOWED: dict[tuple[str, str], str] = {
     ("key/store", "allowInsecureOrigin"): _NEW_KEY,
     ("key/probe", "baseUrl"): _NEW_KEY,
     ("key/probe", "allowInsecureOrigin"): _NEW_KEY,
+    ("provider/readAddress", "baseUrl"): _NO_KEY,
+    ("provider/readAddress", "allowInsecureOrigin"): _NO_KEY,
     ("provider/test", "baseUrl"): _NEW_KEY,
     ("provider/test", "allowInsecureOrigin"): _NEW_KEY,
     ("key/import", "baseUrl"): _NEW_KEY,

@@ -83,6 +83,26 @@ async def test_choices_are_checked_again_on_request_only(tmp_path: Path) -> None
     await fixture.vault.aclose()
 
 
+async def test_open_vault_names_the_protections_that_it_can_change_to(tmp_path: Path) -> None:
+    backend = Keyring()
+    fixture = _fixture(tmp_path, backend)
+    assert await fixture.vault.other_choices() == (), "there is no vault to change"
+    await fixture.initialize("osKeyring")
+    checks = backend.calls.count("check")
+    choices = await fixture.vault.other_choices()
+    assert [choice.protection for choice in choices] == ["osKeyring", "passphrase", "keyFile"]
+    assert await fixture.vault.other_choices() == choices
+    assert backend.calls.count("check") == checks + 1, "a recent check is used again"
+    await fixture.vault.aclose()
+
+
+async def test_vault_in_memory_changes_to_no_other_protection(tmp_path: Path) -> None:
+    fixture = _fixture(tmp_path, Keyring())
+    await fixture.initialize("memory")
+    assert await fixture.vault.other_choices() == ()
+    await fixture.vault.aclose()
+
+
 async def test_hanging_check_does_not_keep_a_key_from_being_made(tmp_path: Path) -> None:
     class HangingCheck(Keyring):
         def check(self) -> None:

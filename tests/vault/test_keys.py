@@ -84,6 +84,60 @@ async def test_key_without_fields_stores_its_origin(fixture: VaultFixture) -> No
     assert row.last4 is None
 
 
+async def _named(fixture: VaultFixture, key_id: str, label: str | None) -> KeyRow:
+    def write(tx: VaultTx) -> KeyRow:
+        row = keys.set_label(tx, ACCOUNT, key_id, label)
+        fixture.note(tx, "key.label_set", key_id)
+        return row
+
+    return await fixture.vault.transaction(write)
+
+
+async def test_label_is_changed_and_what_is_sealed_stays(fixture: VaultFixture) -> None:
+    row = await fixture.put(label="work", base_url=f"{ORIGIN}/v1")
+    after = await _named(fixture, row.key_id, "home")
+    assert after.sealed.blob == row.sealed.blob
+    assert (after.label, after.version, after.fingerprint) == ("home", 1, row.fingerprint)
+    assert (after.base_url, after.last4, after.fields) == (row.base_url, row.last4, row.fields)
+    assert await _row(fixture, row.key_id) == after
+    opened = await fixture.vault.read(lambda tx: keys.open_key(tx, ACCOUNT, row.key_id))
+    assert opened.fields == {"apiKey": Secret(SECRET)}
+    assert (await _named(fixture, row.key_id, None)).label is None
+    assert (await fixture.verify()).ok
+
+
+async def test_two_keys_of_a_provider_do_not_get_one_label(fixture: VaultFixture) -> None:
+    first, second = await fixture.put(label="work"), await fixture.put(label="home")
+    with pytest.raises(Conflict) as refused:
+        await _named(fixture, second.key_id, "work")
+    assert refused.value.fields["details"] == {"reason": "label"}
+    assert (await _row(fixture, second.key_id)).label == "home"
+    assert (await _named(fixture, first.key_id, "work")).label == "work", "its own label is free"
+    other = await fixture.put(label="elsewhere", provider="another")
+    assert (await _named(fixture, other.key_id, "work")).label == "work"
+
+
+async def test_label_of_a_failed_transaction_is_not_kept(fixture: VaultFixture) -> None:
+    row = await fixture.put(label="work")
+
+    def fail(tx: VaultTx) -> None:
+        keys.set_label(tx, ACCOUNT, row.key_id, "home")
+        raise NotFound("the change fails after the label was written")
+
+    with pytest.raises(NotFound):
+        await fixture.vault.transaction(fail)
+    assert await _row(fixture, row.key_id) == row
+
+
+async def test_label_stays_with_a_rotation_and_a_new_data_key(fixture: VaultFixture) -> None:
+    row = await fixture.put()
+    named = await _named(fixture, row.key_id, "work")
+    await fixture.vault.transaction(lambda tx: keys.reseal_account(tx, ACCOUNT, at=fixture.now()))
+    assert (await _row(fixture, row.key_id)).label == "work"
+    again = await _named(fixture, row.key_id, "home")
+    assert again.sealed.meta_version > named.sealed.meta_version + 1
+
+
 async def test_rotation_replaces_the_fields_and_overwrites_the_old_ciphertext(
     fixture: VaultFixture, tmp_path: Path
 ) -> None:

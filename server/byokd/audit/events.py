@@ -40,6 +40,7 @@ EVENTS: Final = SECURITY | {
     "store.unlocked",
     "store.locked",
     "key.default_set",
+    "key.label_set",
     "key.probe",
     "key.use",
     "catalog.refreshed",

@@ -37,7 +37,7 @@ ALLOWED: Final[Mapping[type[BaseModel], Mapping[str, Rule]]] = {
         "headers": "fixed",
         "companion_origins": "fixed",
         "key_url": "fixed",  # a person signs in there
-        "key_prefix_hint": "fixed",
+        "key_prefixes": "inside",
         "docs_url": "fixed",
         "overrides": "fixed",
         # what is sent to that origin, what an answer means, and texts
@@ -78,12 +78,12 @@ ALLOWED: Final[Mapping[type[BaseModel], Mapping[str, Rule]]] = {
         "path": "free",
         "url": "fixed",
         "body": "free",
-        "key_prefixes": "free",
         "models_pointer": "free",
         "details": "free",
         "verdicts": "inside",
         "fallback": "inside",
     },
+    record.KeyPrefix: {"text": "free", "shared": "free", "source": "free"},
     record.Models: {
         "path": "free",
         "url": "fixed",

@@ -12,7 +12,8 @@ def likely_owner(
 ) -> Provider | None:
     """Return the first of `others` whose key prefix fits a key that `provider` has refused.
 
-    None where there is none, or where a prefix of `provider` itself fits.
+    None where there is none, or where a prefix of `provider` itself fits. A prefix that several
+    providers share says nothing.
     """
     if _fits(provider, begins_with):
         return None
@@ -20,4 +21,4 @@ def likely_owner(
 
 
 def _fits(record: Provider, begins_with: Callable[[str], bool]) -> bool:
-    return any(begins_with(prefix) for prefix in record.probe.key_prefixes)
+    return any(begins_with(prefix.text) for prefix in record.key_prefixes if not prefix.shared)

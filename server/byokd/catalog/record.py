@@ -199,7 +199,6 @@ class Probe(_Record):
     # may hold `{field}` templates; on the provider's own or a companion origin
     url: str | None = None
     body: str | None = None
-    key_prefixes: tuple[str, ...] = ()  # only a hint at the provider of a key; decides nothing
     models_pointer: Pointer | None = None
     details: dict[str, Pointer] = {}  # pointers into the answer, to report
     # the first that applies wins over the classifier, also on a 200
@@ -294,6 +293,14 @@ class Host(_Record):
     source: str  # with the day it was current
 
 
+class KeyPrefix(_Record):
+    """How keys of the provider begin: a hint for which provider a key is, never a check of one."""
+
+    text: Annotated[str, StringConstraints(min_length=2, max_length=32)]
+    shared: bool = False  # keys of other providers begin so, too
+    source: str  # with the day or month it was current
+
+
 class Pasted(_Record):
     """An address that people paste, and what it says about a key."""
 
@@ -384,7 +391,7 @@ class Provider(_Record):
     token_counts: tuple[TokenCount, ...] = ()
     companion_origins: tuple[Origin, ...] = ()  # for probe and model requests
     key_url: str | None = None
-    key_prefix_hint: str | None = None
+    key_prefixes: tuple[KeyPrefix, ...] = ()  # the usual one first
     docs_url: str | None = None
     tool_calling: str
     pricing: str

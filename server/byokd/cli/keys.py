@@ -13,6 +13,7 @@ from byokd.cli.client import Daemon
 from byokd.cli.daemon_options import json_option, with_daemon
 from byokd.cli.hidden_input import read_secret_fields
 from byokd.cli.providers import find_provider
+from byokd.core.limits import LABEL_MAX_CHARS
 from byokd.protocol.key import (
     FieldInput,
     KeyDeleteResult,
@@ -26,6 +27,7 @@ from byokd.protocol.key import (
     KeyProbeResult,
     KeyResult,
     KeyRotateParams,
+    KeySetLabelParams,
     KeyStoreParams,
     KeyStoreResult,
     ProbePolicy,
@@ -51,10 +53,11 @@ field_option = click.option(
 stdin_option = click.option("--stdin", "from_stdin", is_flag=True, help="Read the key from a pipe.")
 probe_option = click.option(
     "--probe",
-    type=click.Choice(["require", "warn", "skip"]),
+    type=click.Choice(["require", "requireAnswer", "warn", "skip"]),
     default="require",
     show_default=True,
-    help="Check the key with its provider first: refuse a bad key, only warn, or skip the check.",
+    help="Check the key with its provider first: refuse a bad key, refuse it also if the provider"
+    " does not answer, only warn, or skip the check.",
 )
 
 
@@ -198,7 +201,10 @@ def probe(daemon: Daemon, key: str) -> int:
 @click.argument("key")
 @with_daemon
 def disable(daemon: Daemon, key: str) -> None:
-    """Stop using KEY until it is enabled again."""
+    """Stop using KEY until it is enabled again.
+
+    Chats that use it end, in every editor.
+    """
     params = KeyIdParams(key_id=resolve(daemon, key).key_id)
     daemon.call("key/disable", params, KeyResult)
     terminal.show(f"disabled {params.key_id}")
@@ -229,6 +235,19 @@ def default(daemon: Daemon, key: str) -> None:
 
 @keys.command()
 @click.argument("key")
+@click.argument("label")
+@with_daemon
+def label(daemon: Daemon, *, key: str, label: str) -> None:
+    """Name KEY; an empty LABEL takes its name away."""
+    if len(label) > LABEL_MAX_CHARS:
+        raise click.UsageError(f"a label has at most {LABEL_MAX_CHARS} characters; shorten it")
+    params = KeySetLabelParams(key_id=resolve(daemon, key).key_id, label=label or None)
+    result = daemon.call("key/setLabel", params, KeyResult)
+    terminal.show(f"{params.key_id} is called {terminal.line(result.key.label or 'nothing')}")
+
+
+@keys.command()
+@click.argument("key")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @with_daemon
 def remove(daemon: Daemon, *, key: str, yes: bool) -> None:
@@ -243,7 +262,8 @@ def remove(daemon: Daemon, *, key: str, yes: bool) -> None:
     if not yes:
         if not sys.stdin.isatty():
             raise click.UsageError("there is no terminal to ask on; use --yes")
-        click.confirm(f"Remove {terminal.line(description)}?", abort=True, err=True)
+        text = f"Remove {terminal.line(description)}? Chats that use it end, in every editor."
+        click.confirm(text, abort=True, err=True)
     daemon.call("key/delete", KeyIdParams(key_id=key_id), KeyDeleteResult)
     terminal.show(f"removed {key_id}")
 

@@ -7,7 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from typing import Final
 from urllib.parse import urlsplit
+
+from byokd import __version__
+
+USER_AGENT: Final = f"byokd/{__version__}"
+"""What each request says of its sender."""
 
 
 class Headers:

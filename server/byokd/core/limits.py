@@ -162,6 +162,9 @@ RETRY_AFTER_MAX_MS: Final = 31 * 24 * 3_600_000
 KEYRING_TIMEOUT_MS: Final = 5_000
 """A locked keyring can hang for ever."""
 
+CHOICES_FRESH_MS: Final = 10_000
+"""A silent keyring delays a page that asks for the choices twice only once."""
+
 KEYRING_INTERACTIVE_TIMEOUT_MS: Final = 30_000
 """The person may be typing a password."""
 

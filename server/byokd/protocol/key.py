@@ -22,7 +22,7 @@ from byokd.protocol.base import (
 from byokd.protocol.sealed import SecretInput
 
 Label = Annotated[str, StringConstraints(min_length=1, max_length=LABEL_MAX_CHARS)]
-ProbePolicy: TypeAlias = Literal["require", "warn", "skip"]
+ProbePolicy: TypeAlias = Literal["require", "requireAnswer", "warn", "skip"]
 KeyState: TypeAlias = Literal["active", "suspect", "softDisabled", "userDisabled"]
 Change: TypeAlias = Literal[
     "stored",
@@ -33,6 +33,7 @@ Change: TypeAlias = Literal[
     "enabled",
     "deleted",
     "defaultSet",
+    "labelSet",
 ]
 Verdict: TypeAlias = Literal[
     "valid",
@@ -73,6 +74,12 @@ class KeyInfo(Value):
     disabled_at: AtMs | None
 
 
+class ListedKey(KeyInfo):
+    """A key in a list; `running_chats` are the chats of this process that use it now."""
+
+    running_chats: int
+
+
 class ProbeResult(Value):
     verdict: Verdict
     http_status: int | None
@@ -84,7 +91,11 @@ class ProbeResult(Value):
 
 
 class KeyStoreParams(Params):
-    """Store a new key. Field names come from `provider/list`; secret ones are `SecretInput`."""
+    """Store a new key. Field names come from `provider/list`; secret ones are `SecretInput`.
+
+    `probe`: `require` refuses a key that the provider refuses, `requireAnswer` also one about which
+    the provider could not be asked; `warn` probes and stores, `skip` stores without a probe.
+    """
 
     provider: ProviderId
     label: Label | None = None
@@ -122,7 +133,7 @@ class KeyListParams(PageParams):
 
 
 class KeyListResult(Result):
-    items: tuple[KeyInfo, ...]
+    items: tuple[ListedKey, ...]
     next_cursor: str | None
 
 
@@ -153,6 +164,13 @@ class KeyProbeResult(Result):
 
 class KeyIdParams(Params):
     key_id: KeyId
+
+
+class KeySetLabelParams(Params):
+    """Name a key; null takes its label away."""
+
+    key_id: KeyId
+    label: Label | None
 
 
 class KeyResult(Result):

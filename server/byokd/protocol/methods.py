@@ -101,6 +101,12 @@ PROVIDER_LIST: Final = _request(
     lambda: provider.ProviderListResult,
     "list the providers and the fields that each needs",
 )
+PROVIDER_READ_ADDRESS: Final = _request(
+    "provider/readAddress",
+    lambda: provider.ProviderReadAddressParams,
+    lambda: provider.ProviderReadAddressResult,
+    "show what a pasted address means, and where requests would go",
+)
 PROVIDER_TEST: Final = _request(
     "provider/test",
     lambda: diagnosis.ProviderTestParams,
@@ -154,6 +160,12 @@ KEY_SET_DEFAULT: Final = _request(
     lambda: key.KeyIdParams,
     lambda: key.KeyResult,
     "use this key where a request names none",
+)
+KEY_SET_LABEL: Final = _request(
+    "key/setLabel",
+    lambda: key.KeySetLabelParams,
+    lambda: key.KeyResult,
+    "name a key",
 )
 KEY_IMPORT: Final = _request(
     "key/import",

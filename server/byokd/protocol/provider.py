@@ -1,10 +1,13 @@
-"""`provider/list`: the providers, and the fields that a client asks the user for."""
+"""`provider/list` and `provider/readAddress`: what providers need, and where their keys go."""
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from byokd.protocol.base import PageParams, Result, Value
+from pydantic import Field, StringConstraints
+
+from byokd.core.limits import KEY_FIELD_MAX_CHARS, PASTED_URL_MAX_CHARS
+from byokd.protocol.base import PageParams, Params, ProviderId, Result, Value
 
 
 class FieldInfo(Value):
@@ -39,10 +42,10 @@ class ProviderInfo(Value):
     """One provider. `dialects` are its wire formats, the default first.
 
     `hosts` are other addresses of the same provider; a key is stored for one of them by `baseUrl`.
+    `keyPrefixes` are how its keys begin, as far as they begin alike: a hint for which provider a
+    key is, never a check of one.
     `layer` says where its record comes from: the package, a refreshed catalog, the person's file in
     place of a shipped one (`override`), or a provider of the person's own. `asOf` is its day.
-    `keyPrefixes` are how its keys begin, where no other provider's do: a client may propose the
-    provider of a pasted key by the longest one.
     """
 
     id: str
@@ -60,7 +63,7 @@ class ProviderInfo(Value):
     keyless: bool
     key_url: str | None
     key_prefix_hint: str | None
-    key_prefixes: tuple[str, ...] = ()
+    key_prefixes: tuple[str, ...]
     docs_url: str | None
     tool_calling: str
     pricing: str
@@ -78,3 +81,52 @@ class ProviderListParams(PageParams):
 class ProviderListResult(Result):
     items: tuple[ProviderInfo, ...]
     next_cursor: str | None
+
+
+PlainFields = dict[
+    Annotated[str, StringConstraints(max_length=64)],
+    Annotated[str, StringConstraints(max_length=KEY_FIELD_MAX_CHARS)],
+]
+
+
+class ProviderReadAddressParams(Params):
+    """Read an address as `key/store` would, without a key and without a request.
+
+    `base_url` is what a person pasted, null for the provider's own address. `fields` are those that
+    are no secret.
+    """
+
+    provider: ProviderId
+    base_url: Annotated[str, StringConstraints(max_length=PASTED_URL_MAX_CHARS)] | None = None
+    fields: PlainFields = Field(default_factory=dict)
+    allow_insecure_origin: bool = False
+
+
+class HeaderInfo(Value):
+    """A header of each request. A field in braces is filled from the key; a secret one never here.
+
+    `value` is null for a signature, which each request has of its own. `otherwise` marks a header
+    that replaces the one before it where that one's field is empty.
+    """
+
+    name: str
+    value: str | None
+    otherwise: bool
+
+
+class ProviderReadAddressResult(Result):
+    """What an address means. Nothing was sent.
+
+    `fields` are the given ones and those read from the address, `base_url` the key's own address,
+    null for the usual one. `origin` and `chat_url` are null while `missing` fields are needed for
+    them; a part of `chat_url` in braces depends on the chat.
+    """
+
+    fields: dict[str, str]
+    base_url: str | None
+    origin: str | None
+    dialect: str
+    chat_url: str | None
+    headers: tuple[HeaderInfo, ...]
+    missing: tuple[str, ...]
+    notes: tuple[str, ...]

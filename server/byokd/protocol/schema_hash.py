@@ -2,4 +2,4 @@
 
 from typing import Final
 
-SCHEMA_HASH: Final = "sha256:3dd86bc7f2f950067d48d54f7b69913ce8fbc5ba0bb5d4f79ce3a4e5e0d6713d"
+SCHEMA_HASH: Final = "sha256:b6daf5c7f8b161f84f039a1b1f7ea65c26bfedb43b27c834830c5062dd10283c"

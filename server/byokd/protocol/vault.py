@@ -51,7 +51,7 @@ class SlotInfo(Value):
 
 
 class ProtectionChoice(Value):
-    """A protection that a new vault can have, with two texts for the user.
+    """A protection that a vault can have, with two texts for the user.
 
     `reason` says why it is not available. An available one with `backendLocked` or
     `promptDismissed` asks the user to unlock the keyring first.
@@ -71,7 +71,8 @@ class VaultInfo(Value):
     keyring. `backend` names what holds the key. `protects_against` and `does_not_protect_against`
     are texts for the user. `reason` is one of a list, such as `noBackend`, `backendLocked`,
     `itemMissing`, `passphraseNeeded` or `rollback`. `audit` is the result of the last check of the
-    audit log. `choices` are the protections to choose from where there is no vault.
+    audit log. `choices` are the protections to choose from: of a new vault where there is none, and
+    in the result of `vault/status` those that an open vault can change to.
     """
 
     state: VaultState

@@ -78,6 +78,7 @@ Route: TypeAlias = ServiceRoute[Any, Any] | EarlyRoute[Any, Any] | ChatRoute
 
 ROUTES: Final[tuple[Route, ...]] = (
     EarlyRoute(methods.PROVIDER_LIST, lambda app: app.providers.list),
+    ServiceRoute(methods.PROVIDER_READ_ADDRESS, lambda services: services.addresses.read),
     ServiceRoute(methods.PROVIDER_TEST, lambda services: services.diagnostics.test),
     ServiceRoute(methods.KEY_STORE, lambda services: services.keys.store),
     ServiceRoute(methods.KEY_ROTATE, lambda services: services.keys.rotate),
@@ -87,6 +88,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     ServiceRoute(methods.KEY_ENABLE, lambda services: services.keys.enable),
     ServiceRoute(methods.KEY_DELETE, lambda services: services.keys.delete),
     ServiceRoute(methods.KEY_SET_DEFAULT, lambda services: services.keys.set_default),
+    ServiceRoute(methods.KEY_SET_LABEL, lambda services: services.keys.set_label),
     ServiceRoute(methods.KEY_IMPORT, lambda services: services.imports.import_),
     ServiceRoute(methods.KEY_EXPORT, lambda services: services.exports.export),
     ServiceRoute(methods.VAULT_STATUS, lambda services: services.vault.status),

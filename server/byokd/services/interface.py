@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from byokd.protocol.lifecycle import ClientOptions, ServerOptions
     from byokd.services.accounts import AccountService
+    from byokd.services.addresses import AddressService
     from byokd.services.audit.service import AuditService
     from byokd.services.catalog.service import CatalogService
     from byokd.services.chat.engine import ChatEngine
@@ -62,6 +63,7 @@ class App(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Services:
+    addresses: AddressService
     keys: KeyService
     imports: ImportService
     exports: ExportService

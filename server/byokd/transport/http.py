@@ -12,8 +12,7 @@ from pathlib import Path
 import anyio
 import httpx
 
-from byokd import __version__
-from byokd.core.http import HttpHead, HttpRequest, HttpResponse
+from byokd.core.http import USER_AGENT, HttpHead, HttpRequest, HttpResponse
 from byokd.core.limits import (
     CONTENT_IDLE_TIMEOUT_MS,
     ERROR_BODY_MAX_BYTES,
@@ -161,7 +160,7 @@ def _outgoing(request: HttpRequest, timeouts: Timeouts) -> httpx.Request:
                 " look for a line break or a letter outside ASCII in the key",
             )
     headers = {
-        "user-agent": f"byokd/{__version__}",
+        "user-agent": USER_AGENT,
         "accept": "*/*",
         **dict(request.headers),
         "accept-encoding": "identity",

@@ -235,6 +235,31 @@ def set_default(tx: VaultTx, account: str, key_id: str) -> KeyRow:
     return row
 
 
+def set_label(tx: VaultTx, account: str, key_id: str, label: str | None) -> KeyRow:
+    """Name a key; None takes its label away. What it is sealed with stays.
+
+    Raises:
+        Conflict: another key of the provider has this label.
+    """
+    row = get(tx, account, key_id)
+    if row.label == label:
+        return row
+    others = list_keys(tx, account, row.provider).rows
+    if label is not None and any(other.label == label for other in others):
+        raise Conflict(
+            "another key of this provider has this label; choose another one",
+            key_id=key_id,
+            details={"reason": "label"},
+        )
+    key = read_data_key(tx, account, version=row.sealed.dek_version)
+    if key is None:
+        raise tampered(key_id)
+    named = replace(row, label=label)
+    version = row.sealed.meta_version + 1
+    sealed = replace(row.sealed, meta_version=version, meta=seal_meta(tx, key, named, version))
+    return update_row(tx, replace(named, sealed=sealed))
+
+
 def set_state(
     tx: VaultTx,
     account: str,

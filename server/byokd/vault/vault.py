@@ -13,7 +13,7 @@ import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Final, TypeVar
 
-from byokd.core.limits import STORE_BUSY_TIMEOUT_MS
+from byokd.core.limits import CHOICES_FRESH_MS, STORE_BUSY_TIMEOUT_MS
 from byokd.keysource.source import Item, KeySource, reason_of
 from byokd.protocol.errors import (
     ByokdError,
@@ -82,6 +82,7 @@ class Vault:
         self._status = VaultStatus()
         self._attempts = 0
         self._opening = asyncio.Lock()
+        self._chose_at = -CHOICES_FRESH_MS
         self._choosing: asyncio.Task[tuple[ProtectionChoice, ...]] | None = None
         self._data_version: int | None = None
         self._refused: FileIdentity | None = None  # the file that could not be used
@@ -98,8 +99,20 @@ class Vault:
         if self._choosing is None or self._choosing.done():
             self._choosing = asyncio.ensure_future(self.slot_keys.choices())
         choices = await asyncio.shield(self._choosing)
+        self._chose_at = self._clock()
         self._status.remember_choices(choices)
         return choices
+
+    async def other_choices(self) -> tuple[ProtectionChoice, ...]:
+        """Return the protections that an open vault can change to.
+
+        None for a vault in memory, which has one slot only; no other vault can move to memory.
+        """
+        if self._database is None or not self._database.durable:
+            return ()
+        is_fresh = 0 <= self._clock() - self._chose_at < CHOICES_FRESH_MS
+        choices = self._status.choices if is_fresh else await self.check_choices()
+        return tuple(choice for choice in choices if choice.protection != "memory")
 
     async def choices_after(
         self, failed: Protection, error: VaultError

@@ -32,7 +32,7 @@ export interface CallOptions {
 }
 
 export const PROTOCOL_VERSION = 1;
-export const SCHEMA_HASH = "sha256:3dd86bc7f2f950067d48d54f7b69913ce8fbc5ba0bb5d4f79ce3a4e5e0d6713d";
+export const SCHEMA_HASH = "sha256:b6daf5c7f8b161f84f039a1b1f7ea65c26bfedb43b27c834830c5062dd10283c";
 export const SEALING_SUITE = "DHKEM(X25519,HKDF-SHA256)/HKDF-SHA256/AES-256-GCM";
 
 /** The event types of this version. */
@@ -116,6 +116,7 @@ export const ERROR_KINDS = [
 /** The methods of `Requests`. */
 export const REQUEST_METHODS = [
   "provider/list",
+  "provider/readAddress",
   "provider/test",
   "key/store",
   "key/rotate",
@@ -125,6 +126,7 @@ export const REQUEST_METHODS = [
   "key/enable",
   "key/delete",
   "key/setDefault",
+  "key/setLabel",
   "key/import",
   "key/export",
   "vault/status",
@@ -837,6 +839,18 @@ export interface FreeSpaceAction {
 }
 
 /**
+ * A header of each request. A field in braces is filled from the key; a secret one never here.
+ *
+ * `value` is null for a signature, which each request has of its own. `otherwise` marks a header
+ * that replaces the one before it where that one's field is empty.
+ */
+export interface HeaderInfo {
+  name: string;
+  value: string | null;
+  otherwise: boolean;
+}
+
+/**
  * Another address of a provider, such as a region or a plan: a choice for a key's base URL.
  *
  * `baseUrl` may hold fields in braces, which `key/store` fills.
@@ -953,7 +967,8 @@ export type KeyChange =
   | "userDisabled"
   | "enabled"
   | "deleted"
-  | "defaultSet";
+  | "defaultSet"
+  | "labelSet";
 
 export interface KeyChanged {
   _meta?: JsonObject | null;
@@ -1049,7 +1064,7 @@ export interface KeyListParams {
 }
 
 export interface KeyListResult {
-  items: readonly KeyInfo[];
+  items: readonly ListedKey[];
   nextCursor: string | null;
 }
 
@@ -1088,13 +1103,25 @@ export interface KeyRotateParams {
   probe?: ProbePolicy;
 }
 
+/** Name a key; null takes its label away. */
+export interface KeySetLabelParams {
+  _meta?: JsonObject | null;
+  keyId: string;
+  label: string | null;
+}
+
 export type KeyState =
   | "active"
   | "suspect"
   | "softDisabled"
   | "userDisabled";
 
-/** Store a new key. Field names come from `provider/list`; secret ones are `SecretInput`. */
+/**
+ * Store a new key. Field names come from `provider/list`; secret ones are `SecretInput`.
+ *
+ * `probe`: `require` refuses a key that the provider refuses, `requireAnswer` also one about which
+ * the provider could not be asked; `warn` probes and stores, `skip` stores without a probe.
+ */
 export interface KeyStoreParams {
   _meta?: JsonObject | null;
   provider: string;
@@ -1111,6 +1138,28 @@ export interface KeyStoreResult {
   key: KeyInfo;
   probe: ProbeResult | null;
   notes: readonly string[];
+}
+
+/** A key in a list; `runningChats` are the chats of this process that use it now. */
+export interface ListedKey {
+  keyId: string;
+  provider: string;
+  label: string | null;
+  isDefault: boolean;
+  origin: string;
+  baseUrl: string | null;
+  allowInsecureOrigin: boolean;
+  last4: string | null;
+  fingerprint: string;
+  fields: { readonly [name: string]: string | null };
+  state: KeyState;
+  reason: string | null;
+  version: number;
+  createdAt: number;
+  rotatedAt: number | null;
+  lastUsedAt: number | null;
+  disabledAt: number | null;
+  runningChats: number;
 }
 
 /** `window/logMessage`. `type`: 1 error, 2 warning, 3 info, 4 log. */
@@ -1283,6 +1332,7 @@ export interface PickModelAction {
 
 export type ProbePolicy =
   | "require"
+  | "requireAnswer"
   | "warn"
   | "skip";
 
@@ -1337,7 +1387,7 @@ export type Protection =
   | "memory";
 
 /**
- * A protection that a new vault can have, with two texts for the user.
+ * A protection that a vault can have, with two texts for the user.
  *
  * `reason` says why it is not available. An available one with `backendLocked` or
  * `promptDismissed` asks the user to unlock the keyring first.
@@ -1354,10 +1404,10 @@ export interface ProtectionChoice {
  * One provider. `dialects` are its wire formats, the default first.
  *
  * `hosts` are other addresses of the same provider; a key is stored for one of them by `baseUrl`.
+ * `keyPrefixes` are how its keys begin, as far as they begin alike: a hint for which provider a
+ * key is, never a check of one.
  * `layer` says where its record comes from: the package, a refreshed catalog, the person's file in
  * place of a shipped one (`override`), or a provider of the person's own. `asOf` is its day.
- * `keyPrefixes` are how its keys begin, where no other provider's do: a client may propose the
- * provider of a pasted key by the longest one.
  */
 export interface ProviderInfo {
   id: string;
@@ -1396,6 +1446,38 @@ export interface ProviderListParams {
 export interface ProviderListResult {
   items: readonly ProviderInfo[];
   nextCursor: string | null;
+}
+
+/**
+ * Read an address as `key/store` would, without a key and without a request.
+ *
+ * `baseUrl` is what a person pasted, null for the provider's own address. `fields` are those that
+ * are no secret.
+ */
+export interface ProviderReadAddressParams {
+  _meta?: JsonObject | null;
+  provider: string;
+  baseUrl?: string | null;
+  fields?: { readonly [name: string]: string };
+  allowInsecureOrigin?: boolean;
+}
+
+/**
+ * What an address means. Nothing was sent.
+ *
+ * `fields` are the given ones and those read from the address, `baseUrl` the key's own address,
+ * null for the usual one. `origin` and `chatUrl` are null while `missing` fields are needed for
+ * them; a part of `chatUrl` in braces depends on the chat.
+ */
+export interface ProviderReadAddressResult {
+  fields: { readonly [name: string]: string };
+  baseUrl: string | null;
+  origin: string | null;
+  dialect: string;
+  chatUrl: string | null;
+  headers: readonly HeaderInfo[];
+  missing: readonly string[];
+  notes: readonly string[];
 }
 
 /**
@@ -1946,7 +2028,8 @@ export interface VaultChanged {
  * keyring. `backend` names what holds the key. `protectsAgainst` and `doesNotProtectAgainst`
  * are texts for the user. `reason` is one of a list, such as `noBackend`, `backendLocked`,
  * `itemMissing`, `passphraseNeeded` or `rollback`. `audit` is the result of the last check of the
- * audit log. `choices` are the protections to choose from where there is no vault.
+ * audit log. `choices` are the protections to choose from: of a new vault where there is none, and
+ * in the result of `vault/status` those that an open vault can change to.
  */
 export interface VaultInfo {
   state: VaultState;
@@ -2112,6 +2195,7 @@ export interface Warn {
 /** The requests of a client. */
 export interface Requests {
   "provider/list": { params: ProviderListParams; result: ProviderListResult };
+  "provider/readAddress": { params: ProviderReadAddressParams; result: ProviderReadAddressResult };
   "provider/test": { params: ProviderTestParams; result: ProviderTestResult };
   "key/store": { params: KeyStoreParams; result: KeyStoreResult };
   "key/rotate": { params: KeyRotateParams; result: KeyStoreResult };
@@ -2121,6 +2205,7 @@ export interface Requests {
   "key/enable": { params: KeyEnableParams; result: KeyEnableResult };
   "key/delete": { params: KeyIdParams; result: KeyDeleteResult };
   "key/setDefault": { params: KeyIdParams; result: KeyResult };
+  "key/setLabel": { params: KeySetLabelParams; result: KeyResult };
   "key/import": { params: KeyImportParams; result: KeyImportResult };
   "key/export": { params: KeyExportParams; result: KeyExportResult };
   "vault/status": { params: VaultStatusParams; result: VaultResult };
@@ -2172,6 +2257,9 @@ export function resources(call: Call) {
       /** list the providers and the fields that each needs */
       list: (params: ProviderListParams = {}, options?: CallOptions) =>
         call("provider/list", params, options),
+      /** show what a pasted address means, and where requests would go */
+      readAddress: (params: ProviderReadAddressParams, options?: CallOptions) =>
+        call("provider/readAddress", params, options),
       /** check the connection to a provider step by step */
       test: (params: ProviderTestParams, options?: CallOptions) =>
         call("provider/test", params, options),
@@ -2201,6 +2289,9 @@ export function resources(call: Call) {
       /** use this key where a request names none */
       setDefault: (params: KeyIdParams, options?: CallOptions) =>
         call("key/setDefault", params, options),
+      /** name a key */
+      setLabel: (params: KeySetLabelParams, options?: CallOptions) =>
+        call("key/setLabel", params, options),
       /** list the keys that a source holds, or store the chosen ones */
       import: (params: KeyImportParams, options?: CallOptions) =>
         call("key/import", params, options),

@@ -14,6 +14,7 @@ Provider, model and key are never substituted.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack
 from random import random
@@ -76,6 +77,10 @@ class ChatEngine:
     def answer(self, session: Session, params: SendParams) -> ChatStream:
         """Return the events of a chat; nothing happens until they are iterated."""
         return ChatStream(self, session, params)
+
+    def running_by_key(self) -> Mapping[str, int]:
+        """Return how many chats of this process use each key, by key id."""
+        return Counter(stream.key_id for stream in self.running if stream.key_id is not None)
 
     def withdraw_keys(self, known: Mapping[str, KnownKey | None]) -> None:
         """End the chats whose key was deleted (None) or switched off since they began."""

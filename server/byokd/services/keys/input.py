@@ -101,7 +101,7 @@ def parse_key(
         InvalidParams: with a pointer and a reason for each wrong field.
     """
     base_url, spelling_notes = spelled(record, base_url)
-    fields, base_url, read_notes = _expand_pasted(record, fields, base_url)
+    fields, base_url, read_notes = expand_pasted(record, fields, base_url)
     opened, clean_notes = _open_fields(session, record, fields, sealing, context)
     _refuse(key_problems(record, opened, placed=base_url is not None))
     address = resolve_address(record, opened, base_url, allow_insecure=allow_insecure)
@@ -118,7 +118,7 @@ def check_detected(
     """As `parse_key`, for fields that are not sealed, such as imported ones."""
     plain: Fields = {name: value for name, value in fields.items() if isinstance(value, str)}
     base_url, spelling_notes = spelled(record, base_url)
-    expanded, base_url, read_notes = _expand_pasted(record, plain, base_url)
+    expanded, base_url, read_notes = expand_pasted(record, plain, base_url)
     checked: dict[str, Secret | str] = {
         name: value.strip() for name, value in expanded.items() if isinstance(value, str)
     }
@@ -204,7 +204,7 @@ def _has_default(record: Provider, fields: Mapping[str, Secret | str]) -> bool:
     return all(fields.get(name) for name in known)
 
 
-def _expand_pasted(
+def expand_pasted(
     record: Provider, fields: Fields, base_url: str | None
 ) -> tuple[Fields, str | None, list[str]]:
     """Return fields, base URL and notes.

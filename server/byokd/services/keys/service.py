@@ -5,6 +5,7 @@ No method returns a secret.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 
@@ -14,7 +15,14 @@ from byokd.crypto.seal import SealingKey
 from byokd.model_cache import ModelCache
 from byokd.protocol.actions import EnableKeyAction
 from byokd.protocol.base import JsonObject
-from byokd.protocol.errors import ByokdError, Conflict, KeyInvalid, NotFound
+from byokd.protocol.errors import (
+    BY_KIND,
+    ByokdError,
+    Conflict,
+    KeyInvalid,
+    NetworkFailed,
+    NotFound,
+)
 from byokd.protocol.key import (
     Fields,
     KeyDeleteResult,
@@ -28,8 +36,10 @@ from byokd.protocol.key import (
     KeyProbeResult,
     KeyResult,
     KeyRotateParams,
+    KeySetLabelParams,
     KeyStoreParams,
     KeyStoreResult,
+    ListedKey,
     ProbePolicy,
     ProbeResult,
 )
@@ -46,6 +56,7 @@ from byokd.services.keys.input import (
     is_spelling_of,
     parse_key,
 )
+from byokd.services.keys.label import checked_label
 from byokd.services.keys.notifications import notify_key_changed
 from byokd.services.keys.prober import Candidate, Prober
 from byokd.services.keys.state import KeyStates
@@ -75,6 +86,7 @@ class KeyService:
         model_cache: ModelCache,
         backups: BackupService,
         background: Background,
+        running_chats: Callable[[], Mapping[str, int]],
     ) -> None:
         self._providers = providers
         self._vault = vault
@@ -88,6 +100,7 @@ class KeyService:
         self._model_cache = model_cache
         self._backups = backups
         self._background = background
+        self._running_chats = running_chats
 
     async def store(self, session: Session, params: KeyStoreParams) -> KeyStoreResult:
         """Probe a new key and store it, unless the provider refuses it.
@@ -95,6 +108,7 @@ class KeyService:
         Raises:
             InvalidParams: the input does not fit; pointers name the fields.
             KeyInvalid: `probe` is `require` and the provider refuses the key.
+            ByokdError: `probe` is `requireAnswer` and the provider could not be asked.
             VaultError: keys cannot be stored here; no request was sent.
         """
         provider = self._providers.get(params.provider, session)
@@ -112,7 +126,7 @@ class KeyService:
             provider=provider.id,
             origin=parsed.address.origin,
             fields=parsed.fields,
-            label=params.label,
+            label=checked_label(params.label),
             base_url=parsed.address.own,
             allow_insecure=params.allow_insecure_origin,
             make_default=params.make_default,
@@ -132,7 +146,7 @@ class KeyService:
         """Probe and store a checked key; `disabled` stores it switched off.
 
         Raises:
-            KeyInvalid: the policy is `require` and the provider refuses the key.
+            KeyInvalid, ByokdError: the policy requires another answer of the provider.
         """
         probe = await self._probe_new(parsed.candidate, policy)
         notes = parsed.notes
@@ -159,7 +173,7 @@ class KeyService:
         return KeyStoreResult(key=key_info(row), probe=probe, notes=notes)
 
     async def rotate(self, session: Session, params: KeyRotateParams) -> KeyStoreResult:
-        """Replace the secret of a key; its id, label and origin stay.
+        """Replace the secret of a key; its id and origin stay, and its label without a new one.
 
         Raises:
             Conflict: the new input is for another provider or address.
@@ -189,10 +203,13 @@ class KeyService:
             raise Conflict(
                 "this would be a key for another provider or address; store it as another key"
             )
+        label = checked_label(params.label)
         probe = await self._probe_new(parsed.candidate, params.probe)
 
         def write(tx: VaultTx) -> KeyRow:
-            row = keys.rotate(tx, session.account, params.key_id, parsed.fields, at=now_ms())
+            row = keys.rotate(
+                tx, session.account, params.key_id, parsed.fields, at=now_ms(), label=label
+            )
             details: JsonObject = {
                 "fingerprint": row.fingerprint,
                 "previousFingerprint": old.fingerprint,
@@ -211,7 +228,12 @@ class KeyService:
             lambda tx: keys.list_keys(tx, session.account, params.provider)
         )
         rows, next_cursor = page(listing.rows, params.cursor, params.limit)
-        return KeyListResult(items=tuple(key_info(row) for row in rows), next_cursor=next_cursor)
+        running = self._running_chats()
+        items = (
+            ListedKey(**dict(key_info(row)), running_chats=running.get(row.key_id, 0))
+            for row in rows
+        )
+        return KeyListResult(items=tuple(items), next_cursor=next_cursor)
 
     async def probe(self, session: Session, params: KeyProbeParams) -> KeyProbeResult:
         """Probe a stored key or a candidate.
@@ -290,6 +312,28 @@ class KeyService:
         notify_key_changed(session, row, "defaultSet", state=row.state)
         return KeyResult(key=key_info(row))
 
+    async def set_label(self, session: Session, params: KeySetLabelParams) -> KeyResult:
+        """Name a key.
+
+        Raises:
+            Conflict: another key of the provider has this label.
+            InvalidParams: the label has a character that is not shown.
+        """
+        label = checked_label(params.label)
+
+        def write(tx: VaultTx) -> tuple[KeyRow, bool]:
+            before = keys.get(tx, session.account, params.key_id)
+            row = keys.set_label(tx, session.account, params.key_id, label)
+            changed = row.label != before.label
+            if changed:
+                self._audit.record(tx, session, "key.label_set", row)
+            return row, changed
+
+        row, changed = await self._vault.transaction(write)
+        if changed:
+            notify_key_changed(session, row, "labelSet", state=row.state, reason=row.reason)
+        return KeyResult(key=key_info(row))
+
     async def _row(self, session: Session, key_id: str) -> KeyRow:
         return await self._vault.read(lambda tx: keys.get(tx, session.account, key_id))
 
@@ -314,8 +358,10 @@ class KeyService:
         if policy == "skip":
             return None
         probe = await self._prober.probe(candidate)
-        if policy == "require" and probe.verdict in REFUSED:
+        if policy in {"require", "requireAnswer"} and probe.verdict in REFUSED:
             raise refusal(candidate.record, probe)
+        if policy == "requireAnswer" and probe.verdict == "unreachable":
+            raise not_asked(candidate.record, probe)
         return probe
 
 
@@ -339,6 +385,18 @@ def refusal(provider: Provider, probe: ProbeResult) -> KeyInvalid:
         http_status=probe.http_status,
         action=action_for("keyInvalid", provider),
         details={"verdict": probe.verdict},
+    )
+
+
+def not_asked(provider: Provider, probe: ProbeResult) -> ByokdError:
+    """Return the error of a probe that did not reach the provider, with the kind of its cause."""
+    kind = probe.details.get("kind")
+    error = next((BY_KIND[known] for known in BY_KIND if known == kind), NetworkFailed)
+    return error(
+        probe.message,
+        provider=provider.id,
+        http_status=probe.http_status,
+        details=dict(probe.details) | {"verdict": probe.verdict},
     )
 
 

@@ -36,10 +36,11 @@ class KnownKey:
     version: int
     state: KeyState
     is_default: bool
+    label: str | None = None
 
     @classmethod
     def of(cls, row: KeyRow) -> KnownKey:
-        return cls(row.provider, row.version, row.state, row.is_default)
+        return cls(row.provider, row.version, row.state, row.is_default, row.label)
 
 
 @dataclass(frozen=True, slots=True)

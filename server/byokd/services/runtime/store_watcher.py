@@ -116,3 +116,5 @@ def _changes(before: KnownKey | None, row: KeyRow) -> Iterator[Change]:
         yield _CHANGE_TO[row.state]
     if row.is_default and not before.is_default:
         yield "defaultSet"
+    if row.label != before.label:
+        yield "labelSet"

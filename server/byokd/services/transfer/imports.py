@@ -29,6 +29,7 @@ from byokd.protocol.transfer import (
     KeyImportResult,
 )
 from byokd.services.keys.input import ParsedKey, check_detected
+from byokd.services.keys.label import checked_label
 from byokd.services.keys.service import KeyService
 from byokd.services.runtime.session import Session
 from byokd.services.transfer.detect import DetectedKey
@@ -182,7 +183,7 @@ class ImportService:
             provider=detected.record.id,
             origin=parsed.address.origin,
             fields=parsed.fields,
-            label=choice.label or detected.label,
+            label=checked_label(choice.label) or detected.label,
             base_url=parsed.address.own,
             allow_insecure=choice.allow_insecure_origin or detected.allow_insecure,
             make_default=choice.make_default or detected.make_default,

@@ -71,6 +71,9 @@ class VaultService:
         if vault.state == "uninitialized":
             await self._vault.check_choices()  # a keyring may have been started since
             vault = self._vault.status()
+        elif vault.state == "unlocked":
+            choices = await self._vault.other_choices()
+            vault = vault.model_copy(update={"choices": choices})
         backups = await self._backups.list()
         if vault.reason == DAMAGED and backups:
             hint = f"{vault.hint}: byokd vault restore takes the newest of {len(backups)}"
