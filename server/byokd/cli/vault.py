@@ -209,7 +209,7 @@ def show(info: VaultInfo, backups: Sequence[BackupInfo] = ()) -> None:
             ("reason", info.reason),
             ("hint", _FIRST_VAULT if info.state == "uninitialized" else info.hint),
             ("audit log", info.audit),
-            *_choices(info.choices),
+            *(_choices(info.choices) if info.state == "uninitialized" else ()),
             *((slot.kind, _slot(slot)) for slot in info.slots),
             *((f"backup {backup.number}", _backup(backup)) for backup in backups),
         )

@@ -21,10 +21,11 @@ interface ButtonProps {
   title?: string | undefined;
   buttonRef?: RefObject<HTMLButtonElement | null>;
   expanded?: boolean;
+  pressed?: boolean;
 }
 
 /** A button that is disabled stays in the tab order, so that focus is not lost while something runs. */
-export function Button({ onClick, children, icon, kind = "plain", disabled, submit, label, title, buttonRef, expanded }: ButtonProps) {
+export function Button({ onClick, children, icon, kind = "plain", disabled, submit, label, title, buttonRef, expanded, pressed }: ButtonProps) {
   return (
     <button
       ref={buttonRef ?? null}
@@ -33,6 +34,7 @@ export function Button({ onClick, children, icon, kind = "plain", disabled, subm
       aria-disabled={disabled ? "true" : undefined}
       aria-label={label}
       aria-expanded={expanded}
+      aria-pressed={pressed}
       title={title ?? (children ? undefined : label)}
       onClick={(event) => {
         if (disabled) event.preventDefault();

@@ -1,252 +1,177 @@
-/** The first key, or one of any provider: how keys are protected, the key itself, and an answer of a model. */
+/** No key yet: paste one, and ask a first question. All in one view. */
 
-import type { ComponentChildren } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 
-import type { KeyInfo, ModelInfo, ProviderInfo } from "../../client/src/generated.js";
-import { Button, Failure, Field, Live, Notice, Progress, TextField, useTask } from "./controls.js";
+import type { KeyStoreResult, ProviderInfo } from "../../client/src/generated.js";
+import { AskForm } from "./ask_form.js";
+import { Button, Field, Notice } from "./controls.js";
 import { Icon } from "./icons.js";
-import { KeyForm, type Chooser } from "./key_form.js";
+import { KeyForm, type Outcome } from "./key_form.js";
 import type { Model, State } from "./model.js";
-import { CreateVault, RecoveryCode } from "./vault_view.js";
+import { ProtectionFields, type ProtectionHandle } from "./protection_form.js";
+import { candidates } from "./recognise.js";
+import { SecretField, type SecretInputHandle } from "./secret_field.js";
+import { createVault, RecoveryCode } from "./vault_view.js";
 import { words } from "./words.js";
 
-type Step = 0 | 1 | 2;
-
 export function FirstTime({ model, state }: { model: Model; state: State }) {
-  const [changing, setChanging] = useState(false);
   const [code, setCode] = useState<string | null>(null);
-  const [stored, setStored] = useState<KeyInfo | null>(null);
-  const { vault } = state;
-  const protection = vault?.state === "unlocked" ? vault.protection : usual(state);
-  const step: Step = stored ? 2 : code === null && protection !== null && !changing ? 1 : 0;
-  const isFirst = state.keys.length === 0 || stored !== null;
+  const [stored, setStored] = useState<{ outcome: Outcome; result: KeyStoreResult } | null>(null);
+  // A host opens this view, too, to add a key of any provider.
+  const isFirst = state.keys.length === 0;
   const leave = () => {
     model.set({ firstTime: false });
-    model.show({ name: "providers", provider: stored?.provider ?? null });
+    model.show({ name: "providers", provider: stored?.result.key.provider ?? null });
   };
   return (
     <section class="page first" aria-labelledby="first-title">
       <header class="head">
-        <h1 id="first-title">{isFirst ? words.first.title : words.keys.add}</h1>
+        <h1 id="first-title">{stored ? words.first.storedTitle : isFirst ? words.first.title : words.keys.add}</h1>
       </header>
-      <p class="lead">{words.first.lead}</p>
-      <StepBox step={0} now={step} result={protection ? words.vault.protections[protection] : undefined} onAgain={step === 1 && vault?.state === "uninitialized" ? () => setChanging(true) : undefined}>
-        {code !== null && <RecoveryCode code={code} onWritten={() => setCode(null)} />}
-        {vault?.state === "uninitialized" && <CreateVault model={model} vault={vault} onCode={setCode} onDone={() => setChanging(false)} />}
-      </StepBox>
-      <StepBox step={1} now={step} result={stored ? model.provider(stored.provider)?.name : undefined}>
-        <AnyKey model={model} state={state} onStored={setStored} />
-      </StepBox>
-      {stored && <Finish model={model} stored={stored} name={model.provider(stored.provider)?.name ?? stored.provider} onLeave={leave} />}
-      {!stored && (
-        <p class="actions">
-          <Button kind="quiet" onClick={leave}>{words.first.skip}</Button>
-          <Button kind="quiet" icon="import" onClick={() => {
-            model.set({ firstTime: false });
-            model.show({ name: "import" });
-          }}>{words.importer.title}</Button>
-        </p>
+      <p class="lead">{stored ? words.first.storedLead : words.first.lead}</p>
+      {code !== null && <RecoveryCode code={code} onWritten={() => setCode(null)} />}
+      {stored ? (
+        <Finish model={model} outcome={stored.outcome} result={stored.result} onLeave={leave} />
+      ) : (
+        <>
+          <FirstKey model={model} state={state} onCode={setCode} onDone={(outcome, result) => setStored({ outcome, result })} />
+          <p class="actions">
+            <Button kind="quiet" icon="import" onClick={() => {
+              model.set({ firstTime: false });
+              model.show({ name: "import" });
+            }}>{words.importer.title}</Button>
+            <Button kind="quiet" onClick={leave}>{words.first.skip}</Button>
+          </p>
+        </>
       )}
     </section>
   );
 }
 
-/** The protection that the daemon sets up by itself with the first key; null if the person has to choose. */
-function usual({ vault }: State): "osKeyring" | null {
-  const isThere = vault?.choices.some(({ protection, available }) => protection === "osKeyring" && available);
-  return vault?.state === "uninitialized" && isThere ? "osKeyring" : null;
+interface FirstKeyProps {
+  model: Model;
+  state: State;
+  onCode: (code: string) => void;
+  onDone: (outcome: Outcome, result: KeyStoreResult) => void;
 }
 
-interface StepBoxProps {
-  step: 0 | 1;
-  now: Step;
-  result?: string | undefined;
-  onAgain?: (() => void) | undefined;
-  children: ComponentChildren;
-}
+function FirstKey({ model, state, onCode, onDone }: FirstKeyProps) {
+  const [fitting, setFitting] = useState<readonly ProviderInfo[]>([]);
+  const [chosen, setChosen] = useState<string | null>(null);
+  const [choosing, setChoosing] = useState(false);
+  const field = useRef<SecretInputHandle>(null);
+  const protection = useRef<ProtectionHandle>(null);
 
-function StepBox({ step, now, result, onAgain, children }: StepBoxProps) {
-  const box = useRef<HTMLElement>(null);
-  const open = step === now;
-  const before = useRef(open);
-  useEffect(() => {
-    // A step that opens takes the focus along.
-    if (open && !before.current) box.current?.querySelector<HTMLElement>("input:not([disabled]), select, button")?.focus();
-    before.current = open;
-  }, [open]);
-  const done = step < now;
+  const only = fitting.length === 1 ? fitting[0] : undefined;
+  const provider = model.provider(chosen ?? "") ?? only ?? null;
+  const safe = state.vault?.choices[0]?.protection === "osKeyring" && state.vault.choices[0].available;
+  const needsVault = state.vault?.state === "uninitialized";
+  const asksProtection = needsVault && (choosing || !safe);
+
+  const recognise = (text: string) => {
+    const found = candidates(state.providers, text);
+    if (found.map((item) => item.id).join() !== fitting.map((item) => item.id).join()) {
+      setFitting(found);
+      setChosen(null);
+    }
+  };
+  const prepare = async (): Promise<boolean> => {
+    if (!asksProtection) return true; // the first key makes the vault, under the keyring
+    const choice = protection.current?.take();
+    if (!choice) return false;
+    await createVault(model, choice, onCode);
+    return true;
+  };
+  const keyLabel = provider?.fields.find((item) => item.secret)?.label ?? words.first.keyLabel;
+  const lead = (
+    <>
+      <div data-field="lead">
+        <SecretField label={keyLabel} hint={words.first.keyHint} handle={field} onText={recognise} />
+      </div>
+      <div data-field="provider">
+        <ProviderChoice state={state} fitting={fitting} chosen={provider?.id ?? ""} onChoose={setChosen} />
+      </div>
+    </>
+  );
   return (
-    <section ref={box} class={`step ${open ? "open" : done ? "done" : "later"}`} aria-current={open ? "step" : undefined}>
-      <h2>
-        <span class="number" aria-hidden="true">{done ? <Icon name="check" /> : step + 1}</span>
-        <span class="sr-only">{words.first.stepOf(step + 1)}: </span>
-        {words.first.steps[step]}
-        {done && <span class="sr-only"> ({words.first.done})</span>}
-        {result && <span class="quiet">{result}</span>}
-        {onAgain && <Button kind="quiet" icon="edit" label={words.keys.actionsOf(words.first.change, result ?? "")} onClick={onAgain} />}
-      </h2>
-      {open && <div class="step-body">{children}</div>}
-    </section>
+    <KeyForm model={model} provider={provider} replaces={null} hasOthers={false} onCancel={null} onDone={onDone} title={words.first.formTitle} lead={{ field, content: lead }} prepare={prepare}>
+      {needsVault && (asksProtection ? (
+        <div class="protection">
+          <h3>{words.first.protectTitle}</h3>
+          <p class="note">{safe ? words.first.protectHint : words.first.noKeyring}</p>
+          <ProtectionFields choices={state.vault?.choices ?? []} withRecoveryCode handle={protection} />
+        </div>
+      ) : (
+        <p class="note protected">
+          <Icon name="lock" />
+          <span>{words.first.protected}</span>
+          <Button kind="quiet" onClick={() => setChoosing(true)}>{words.first.otherProtection}</Button>
+        </p>
+      ))}
+    </KeyForm>
   );
 }
-
-/** The form of a key whose provider is seen by how it begins, or chosen. */
-function AnyKey({ model, state, onStored }: { model: Model; state: State; onStored: (key: KeyInfo) => void }) {
-  const [id, setId] = useState("");
-  const [isSeen, setIsSeen] = useState(false);
-  const chosen = model.provider(id);
-  const choose = (next: string, seen: boolean) => {
-    setId(next);
-    setIsSeen(seen);
-  };
-  const chooser: Chooser = {
-    title: chosen ? words.form.addTitle(chosen.name) : words.first.anyTitle,
-    isDone: chosen !== undefined,
-    onKey: (begins) => {
-      const owner = ownerOf(state.providers, begins);
-      if (owner) choose(owner.id, true);
-      else setIsSeen(false);
-    },
-    field: (error) => <ProviderChoice state={state} value={id} error={error} hint={isSeen && chosen ? words.first.seen(chosen.name) : undefined} onChange={(next) => choose(next, false)} />,
-  };
-  return (
-    <KeyForm model={model} provider={chosen ?? ANY} replaces={null} hasOthers={model.keysOf(id).length > 0} chooser={chooser} onCancel={null} onDone={(_, { key }) => onStored(key)} />
-  );
-}
-
-/** Return the provider whose keys begin as this one does. */
-function ownerOf(providers: readonly ProviderInfo[], begins: (prefix: string) => boolean): ProviderInfo | undefined {
-  const lengthOf = ({ keyPrefixes }: ProviderInfo) => Math.max(0, ...keyPrefixes.filter(begins).map((prefix) => prefix.length));
-  const best = Math.max(0, ...providers.map(lengthOf));
-  return best > 0 ? providers.find((provider) => lengthOf(provider) === best) : undefined;
-}
-
-/** In place of a provider until one is chosen: one key, and nothing else to fill in. */
-const ANY: ProviderInfo = {
-  ...{ id: "", name: "", kind: "singleField", stage: "stable", dialect: "", dialects: [] },
-  ...{ baseUrl: null, baseUrlRequired: false, baseUrlHint: null, baseUrlEnv: [], hosts: [] },
-  fields: [{ name: "apiKey", label: words.first.anyKey, secret: true, required: true, pattern: null, hint: words.first.anyKeyHint, env: [], addressOnly: false }],
-  ...{ keyless: false, keyUrl: null, keyPrefixHint: null, keyPrefixes: [], docsUrl: null, toolCalling: "", pricing: "" },
-  ...{ tags: [], notes: [], chatAvailable: true, layer: "bundled", asOf: "" },
-};
 
 interface ChoiceProps {
   state: State;
-  value: string;
-  hint: string | undefined;
-  error: string | undefined;
-  onChange: (id: string) => void;
+  /** The providers whose keys begin like the pasted one. */
+  fitting: readonly ProviderInfo[];
+  chosen: string;
+  onChoose: (id: string) => void;
 }
 
-function ProviderChoice({ state, value, hint, error, onChange }: ChoiceProps) {
+/** Says which provider the key is of, offers those that it may be of, or all. */
+function ProviderChoice({ state, fitting, chosen, onChoose }: ChoiceProps) {
   const groups = ["managed", "singleField", "multiField", "custom"] as const;
+  const [only] = fitting;
+  const hint = fitting.length === 1 && only ? words.first.looksLike(only.name) : fitting.length > 1 ? words.first.severalFit : undefined;
+  const rest = (kind: (typeof groups)[number]) => state.providers.filter((item) => item.kind === kind && !fitting.includes(item));
+  const options = (items: readonly ProviderInfo[]) => items.map((item) => <option key={item.id} value={item.id}>{item.name}</option>);
   return (
-    <Field label={words.first.choose} hint={hint} error={error}>
-      {({ id, describedBy, invalid }) => (
-        <select id={id} value={value} aria-describedby={describedBy} aria-invalid={invalid} onChange={(event) => onChange(event.currentTarget.value)}>
-          <option value="" disabled>{words.list.welcome}</option>
-          {groups.map((kind) => (
-            <optgroup key={kind} label={words.list[kind]}>
-              {state.providers.filter((item) => item.kind === kind).map((item) => (
-                <option key={item.id} value={item.id}>{item.name}</option>
-              ))}
-            </optgroup>
-          ))}
-        </select>
-      )}
-    </Field>
-  );
-}
-
-/** The first answer: the person's own question to a model of the new key. */
-function Finish({ model, stored, name, onLeave }: { model: Model; stored: KeyInfo; name: string; onLeave: () => void }) {
-  const [models, setModels] = useState<readonly ModelInfo[]>([]);
-  const [chosen, setChosen] = useState("");
-  const [prompt, setPrompt] = useState(words.first.prompt);
-  const [answer, setAnswer] = useState("");
-  const form = useRef<HTMLFormElement>(null);
-  const task = useTask();
-  useEffect(() => {
-    void model.host.request("model/list", { provider: stored.provider, limit: 500 }).then(({ items }) => {
-      const usable = items.filter((item) => item.chat !== false && !item.unavailable && !item.deprecated);
-      setModels(usable);
-      setChosen(cheapest(usable)?.id ?? "");
-    }, () => {});
-  }, []);
-  // Enter asks the question that stands there; what is typed replaces it.
-  useEffect(() => form.current?.querySelector<HTMLInputElement>("input")?.select(), [models]);
-  const ask = (event: Event) => {
-    event.preventDefault();
-    if (task.running || !chosen) return;
-    if (model.state.opensChat) return model.host.openChat({ provider: stored.provider, keyId: stored.keyId, model: chosen, prompt });
-    setAnswer("");
-    const streamId = `first-${Date.now()}`;
-    const stop = model.host.listen((message) => {
-      if (message.type !== "notification" || message.method !== "chat/events") return;
-      const params = message.params as { streamId: string; events: readonly { type: string; delta?: string }[] };
-      if (params.streamId !== streamId) return;
-      const text = params.events.map((item) => (item.type === "textDelta" ? (item.delta ?? "") : "")).join("");
-      if (text) setAnswer((before) => before + text);
-    });
-    task.run(async () => {
-      try {
-        await model.host.request("chat/send", {
-          streamId,
-          provider: stored.provider,
-          keyId: stored.keyId,
-          model: chosen,
-          messages: [{ role: "user", content: prompt }],
-          maxOutputTokens: 500,
-        });
-      } finally {
-        stop();
-      }
-    });
-  };
-  return (
-    <section class="step open finish" aria-labelledby="finish-title">
-      <h2 id="finish-title">
-        <span class="number good" aria-hidden="true"><Icon name="check" /></span>
-        {words.first.finishTitle}
-      </h2>
-      <form class="form step-body" ref={form} onSubmit={ask}>
-        <p role="status">{words.first.finish(name)}</p>
-        {models.length > 0 && (
-          <>
-            <Field label={words.first.model}>
-              {({ id }) => (
-                <select id={id} value={chosen} onChange={(event) => setChosen(event.currentTarget.value)}>
-                  {models.map((item) => (
-                    <option key={item.id} value={item.id}>{item.name ?? item.id}</option>
-                  ))}
-                </select>
-              )}
-            </Field>
-            <TextField label={words.first.promptLabel} value={prompt} onInput={setPrompt} hint={words.first.cost} />
-          </>
+    <>
+      <Field label={words.first.choose} hint={<span role="status">{hint}</span>}>
+        {({ id, describedBy }) => (
+          <select id={id} value={chosen} aria-describedby={describedBy} onChange={(event) => onChoose(event.currentTarget.value)}>
+            <option value="" disabled>{words.first.pick}</option>
+            {fitting.length > 0 && <optgroup label={words.first.fitting}>{options(fitting)}</optgroup>}
+            {groups.map((kind) => (
+              <optgroup key={kind} label={words.list[kind]}>{options(rest(kind))}</optgroup>
+            ))}
+          </select>
         )}
-        <Live>
-          {task.running && !answer && <Progress text={words.models.testing} />}
-          {task.error && <Failure data={task.error} model={model} />}
-          {answer && (
-            <Notice tone="good">
-              <p class="answer">{answer}</p>
-            </Notice>
-          )}
-        </Live>
-        <p class="note">{words.first.editors}</p>
-        <p class="actions">
-          {models.length > 0 && <Button submit kind={answer ? "plain" : "primary"} disabled={task.running}>{words.first.ask}</Button>}
-          <Button kind={answer ? "primary" : "plain"} onClick={onLeave}>{words.first.toProviders}</Button>
+      </Field>
+      {fitting.length > 1 && (
+        <p class="actions" role="group" aria-label={words.first.fitting}>
+          {fitting.map((item) => (
+            <Button key={item.id} kind={item.id === chosen ? "primary" : "plain"} pressed={item.id === chosen} onClick={() => onChoose(item.id)}>{item.name}</Button>
+          ))}
         </p>
-      </form>
-    </section>
+      )}
+    </>
   );
 }
 
-/** The model with the lowest known price; without prices, the first one. */
-function cheapest(models: readonly ModelInfo[]): ModelInfo | undefined {
-  const amount = (item: ModelInfo) => (item.price?.output ? Number(item.price.output) : Number.POSITIVE_INFINITY);
-  return models.reduce<ModelInfo | undefined>((best, item) => (best && amount(best) <= amount(item) ? best : item), undefined);
+interface FinishProps {
+  model: Model;
+  outcome: Outcome;
+  result: KeyStoreResult;
+  onLeave: () => void;
+}
+
+/** The verdict, and the first question to a model of the new key. */
+function Finish({ model, outcome, result, onLeave }: FinishProps) {
+  const heading = useRef<HTMLHeadingElement>(null);
+  useEffect(() => heading.current?.focus(), []);
+  const advice = result.probe ? words.next.advice[result.probe.verdict] : words.next.advice["unreachable"];
+  return (
+    <div class="form finish">
+      <Notice tone={outcome.tone}>
+        <p>{outcome.text}</p>
+        {advice && <p>{advice}</p>}
+      </Notice>
+      <h2 ref={heading} tabIndex={-1}>{words.first.askTitle}</h2>
+      <AskForm model={model} keyInfo={result.key} leave={{ text: words.first.toProviders, action: onLeave }} />
+      <p class="note">{words.first.editors}</p>
+    </div>
+  );
 }

@@ -1,18 +1,20 @@
-/** Import from the environment or a `.env` file: a preview first, then the chosen keys. */
+/** Import from the environment, a `.env` file or a file of byokd: a preview first, then the chosen keys. */
 
-import { useState } from "preact/hooks";
+import { useRef, useState } from "preact/hooks";
 
 import type { ImportChoice, ImportItem, ImportOutcome, KeyImportParams, KeyImportResult } from "../../client/src/generated.js";
 import { Button, Failure, Live, Notice, Progress, TextField, useTask } from "./controls.js";
 import { hostOf, sentence } from "./format.js";
 import { Icon } from "./icons.js";
 import type { Model, State } from "./model.js";
+import { SecretField, type SecretInputHandle } from "./secret_field.js";
 import { words } from "./words.js";
 
 type Source = KeyImportParams["source"];
 
 export function ImportView({ model }: { model: Model; state: State }) {
-  const [kind, setKind] = useState<"environment" | "envFile">("environment");
+  const [kind, setKind] = useState<Source["type"]>("environment");
+  const passphrase = useRef<SecretInputHandle>(null);
   const [path, setPath] = useState("");
   const [preview, setPreview] = useState<{ source: Source; result: KeyImportResult } | null>(null);
   const [outcomes, setOutcomes] = useState<readonly ImportOutcome[] | null>(null);
@@ -23,18 +25,20 @@ export function ImportView({ model }: { model: Model; state: State }) {
 
   const look = (event: Event) => {
     event.preventDefault();
-    if (looking.running || (kind === "envFile" && !path.trim())) return;
+    if (looking.running || incomplete) return;
+    if (kind === "bundle" && passphrase.current?.isEmpty()) return passphrase.current.focus();
     setPreview(null);
     setOutcomes(null);
     setAnswers({});
     importing.clear();
-    const source: Source = kind === "environment" ? { type: "environment" } : { type: "envFile", path: path.trim() };
+    const source = sourceOf(kind, path.trim(), passphrase.current?.take() ?? "");
     looking.run(async () => {
       const result = await model.host.request("key/import", { source });
       setPreview({ source, result });
       setChosen(new Set(ready(result).map((item) => item.id)));
     });
   };
+  const incomplete = kind !== "environment" && !path.trim();
   const store = () => {
     if (!preview || chosen.size === 0) return;
     const choose = preview.result.items.filter((item) => chosen.has(item.id)).map((item) => choiceOf(item, answers[item.id] ?? ""));
@@ -62,10 +66,14 @@ export function ImportView({ model }: { model: Model; state: State }) {
           <legend>{words.importer.from}</legend>
           <Radio id="from-environment" label={words.importer.environment} hint={words.importer.environmentHint} checked={kind === "environment"} onChoose={() => setKind("environment")} />
           <Radio id="from-file" label={words.importer.file} checked={kind === "envFile"} onChoose={() => setKind("envFile")} />
+          <Radio id="from-bundle" label={words.importer.bundle} hint={words.importer.bundleHint} checked={kind === "bundle"} onChoose={() => setKind("bundle")} />
         </fieldset>
-        {kind === "envFile" && <TextField label={words.importer.path} hint={words.importer.pathHint} value={path} onInput={setPath} />}
+        {kind !== "environment" && (
+          <TextField label={words.importer.path} hint={kind === "bundle" ? words.importer.bundlePathHint : words.importer.pathHint} value={path} onInput={setPath} />
+        )}
+        {kind === "bundle" && <SecretField verbatim label={words.importer.passphrase} hint={words.importer.passphraseHint} handle={passphrase} />}
         <p class="actions">
-          <Button submit kind={preview ? "plain" : "primary"} disabled={looking.running || (kind === "envFile" && !path.trim())}>{words.importer.preview}</Button>
+          <Button submit kind={preview ? "plain" : "primary"} disabled={looking.running || incomplete}>{words.importer.preview}</Button>
         </p>
         <Live>
           {looking.running && <Progress text={words.importer.looking} />}
@@ -159,7 +167,7 @@ function Preview({ model, result, chosen, outcomes, onToggle, answers, onAnswer 
                 </td>
                 <td>{name}</td>
                 <td class="code">{item.variables.join(", ") || item.label || words.none}</td>
-                <td class="code">{item.last4 ? words.keys.ends(item.last4) : <span class="quiet">{words.keys.hidden}</span>}</td>
+                <td class="code">{item.last4 ? words.keys.last4(item.last4) : <span class="quiet">{words.keys.hidden}</span>}</td>
                 <td>{item.origin ? hostOf(item.origin) : words.none}</td>
                 <td>
                   {outcome ? (
@@ -219,6 +227,17 @@ function noteOf(item: ImportItem, result: KeyImportResult): string {
   if (item.problem) return sentence(item.problem.message);
   const ignored = result.ignored.find((other) => other.provider === item.provider);
   return ignored ? words.importer.checkAddress(ignored.variable) : "";
+}
+
+function sourceOf(type: Source["type"], path: string, passphrase: string): Source {
+  switch (type) {
+    case "envFile":
+      return { type, path };
+    case "bundle":
+      return { type, path, passphrase: { plain: passphrase } };
+    default:
+      return { type: "environment" };
+  }
 }
 
 /** The items that are chosen at first: complete, new, and not meant for another address. */

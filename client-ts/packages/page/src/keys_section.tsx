@@ -2,15 +2,17 @@
 
 import { useEffect, useRef, useState } from "preact/hooks";
 
-import type { KeyInfo, ProbeResult, ProviderInfo } from "../../client/src/generated.js";
+import type { KeyInfo, KeyStoreResult, ListedKey, ProbeResult, ProviderInfo } from "../../client/src/generated.js";
 import { Button, Confirm, Failure, Live, Notice, Progress, useTask, type Tone } from "./controls.js";
 import { ago, exactTime, hostOf, moment, sentence } from "./format.js";
 import { Icon } from "./icons.js";
-import { KeyForm } from "./key_form.js";
+import { KeyForm, type Outcome } from "./key_form.js";
+import { LabelCell } from "./label_cell.js";
 import type { Model, State } from "./model.js";
+import { WhatNext } from "./what_next.js";
 import { words } from "./words.js";
 
-type Open = { form: "add" } | { form: "update"; keyId: string } | { form: "remove"; keyId: string } | null;
+type Open = { form: "add" } | { form: "update" | "remove" | "disable"; keyId: string } | null;
 
 interface Props {
   model: Model;
@@ -21,7 +23,8 @@ interface Props {
 export function KeysSection({ model, state, provider }: Props) {
   const keys = model.keysOf(provider.id);
   const [open, setOpen] = useState<Open>(null);
-  const [message, setMessage] = useState<{ tone: Tone; text: string } | null>(null);
+  const [message, setMessage] = useState<Outcome | null>(null);
+  const [stored, setStored] = useState<{ outcome: Outcome; result: KeyStoreResult } | null>(null);
   const [asking, setAsking] = useState<string | null>(null);
   const task = useTask();
   const addButton = useRef<HTMLButtonElement>(null);
@@ -43,7 +46,10 @@ export function KeysSection({ model, state, provider }: Props) {
   // What was true of a key before the provider rejected it is not shown beside that.
   const rejected = keys.filter((key) => key.state === "softDisabled").length;
   useEffect(() => {
-    if (rejected > 0) setMessage(null);
+    if (rejected > 0) {
+      setMessage(null);
+      setStored(null);
+    }
   }, [rejected]);
 
   const close = () => {
@@ -53,10 +59,23 @@ export function KeysSection({ model, state, provider }: Props) {
   const start = (next: Open) => {
     task.clear();
     setMessage(null);
+    setStored(null);
     setOpen(next);
+  };
+  /** Ask before something that ends running chats; what is running is counted now. */
+  const startAfterCount = (next: { form: "remove" | "disable"; keyId: string }) =>
+    void model.loadKeys().then(() => {
+      const key = model.state.keys.find((item) => item.keyId === next.keyId);
+      if (next.form === "disable" && key?.runningChats === 0) disable(key);
+      else start(next);
+    });
+  const done = (outcome: Outcome, result: KeyStoreResult) => {
+    close();
+    setStored({ outcome, result });
   };
   const act = (text: string, action: () => Promise<unknown>) => {
     setMessage(null);
+    setStored(null);
     task.run(async () => {
       await action();
       await model.loadKeys();
@@ -80,16 +99,21 @@ export function KeysSection({ model, state, provider }: Props) {
     act(words.keys.removed(keyName(key, provider)), () => model.host.request("key/delete", { keyId: key.keyId }));
   };
 
+  const disable = (key: KeyInfo) => {
+    setOpen(null);
+    act(words.keys.disabled(keyName(key, provider)), () => model.host.request("key/disable", { keyId: key.keyId }));
+  };
+
+  const disabling = open?.form === "disable" ? keys.find((key) => key.keyId === open.keyId) : undefined;
   const removing = open?.form === "remove" ? keys.find((key) => key.keyId === open.keyId) : undefined;
   const updating = open?.form === "update" ? keys.find((key) => key.keyId === open.keyId) : undefined;
   const actions: RowActions = {
     probe,
     update: (key) => start({ form: "update", keyId: key.keyId }),
-    remove: (key) => start({ form: "remove", keyId: key.keyId }),
+    remove: (key) => startAfterCount({ form: "remove", keyId: key.keyId }),
     makeDefault: (key) =>
       act(words.keys.defaulted(keyName(key, provider)), () => model.host.request("key/setDefault", { keyId: key.keyId })),
-    disable: (key) =>
-      act(words.keys.disabled(keyName(key, provider)), () => model.host.request("key/disable", { keyId: key.keyId })),
+    disable: (key) => startAfterCount({ form: "disable", keyId: key.keyId }),
     enable: (key) =>
       act(words.keys.enabled(keyName(key, provider)), () => model.host.request("key/enable", { keyId: key.keyId })),
   };
@@ -104,7 +128,12 @@ export function KeysSection({ model, state, provider }: Props) {
           </Button>
         )}
       </div>
-      {keys.length > 0 && <KeysTable keys={keys} provider={provider} actions={actions} />}
+      {keys.length > 0 && <KeysTable model={model} keys={keys} provider={provider} actions={actions} />}
+      {disabling && (
+        <Confirm title={words.keys.disableTitle(keyName(disabling, provider))} action={words.keys.disableButton(keyName(disabling, provider))} onConfirm={() => disable(disabling)} onCancel={close}>
+          <p>{words.keys.ends(disabling.runningChats)} {words.keys.disableText}</p>
+        </Confirm>
+      )}
       {removing && (
         <Confirm
           title={words.keys.removeTitle(keyName(removing, provider))}
@@ -113,7 +142,7 @@ export function KeysSection({ model, state, provider }: Props) {
           onCancel={close}
         >
           <p>
-            {words.keys.removeText}{" "}
+            {words.keys.ends(removing.runningChats)} {words.keys.removeText}{" "}
             {keys.length === 1 ? words.keys.removeLast(provider.name) : removing.isDefault && words.keys.removeDefault}
           </p>
         </Confirm>
@@ -134,10 +163,7 @@ export function KeysSection({ model, state, provider }: Props) {
           replaces={null}
           hasOthers={keys.length > 0}
           onCancel={close}
-          onDone={(outcome) => {
-            close();
-            setMessage(outcome);
-          }}
+          onDone={done}
         />
       )}
       {updating && (
@@ -148,14 +174,14 @@ export function KeysSection({ model, state, provider }: Props) {
           replaces={updating}
           hasOthers={false}
           onCancel={close}
-          onDone={(outcome) => {
-            close();
-            setMessage(outcome);
-          }}
+          onDone={done}
         />
       )}
       <Live>
         {task.running && <Progress text={asking ? words.keys.checking(asking) : words.working} />}
+        {stored && (
+          <WhatNext key={stored.result.probe?.checkedAt} model={model} provider={provider} outcome={stored.outcome} result={stored.result} onLeave={() => setStored(null)} />
+        )}
         {message && (
           <Notice tone={message.tone}>
             <p>{message.text}</p>
@@ -176,7 +202,7 @@ interface RowActions {
   enable: (key: KeyInfo) => void;
 }
 
-function KeysTable({ keys, provider, actions }: { keys: readonly KeyInfo[]; provider: ProviderInfo; actions: RowActions }) {
+function KeysTable({ model, keys, provider, actions }: { model: Model; keys: readonly ListedKey[]; provider: ProviderInfo; actions: RowActions }) {
   const { columns } = words.keys;
   return (
     <table class="table keys" role="table">
@@ -194,14 +220,14 @@ function KeysTable({ keys, provider, actions }: { keys: readonly KeyInfo[]; prov
       </thead>
       <tbody role="rowgroup">
         {keys.map((key) => (
-          <KeyRow key={key.keyId} item={key} provider={provider} actions={actions} />
+          <KeyRow key={key.keyId} model={model} item={key} provider={provider} actions={actions} />
         ))}
       </tbody>
     </table>
   );
 }
 
-function KeyRow({ item, provider, actions }: { item: KeyInfo; provider: ProviderInfo; actions: RowActions }) {
+function KeyRow({ model, item, provider, actions }: { model: Model; item: KeyInfo; provider: ProviderInfo; actions: RowActions }) {
   const name = keyName(item, provider);
   const disabled = item.state === "softDisabled" || item.state === "userDisabled";
   const plain = Object.entries(item.fields).filter(([, value]) => value !== null);
@@ -209,14 +235,14 @@ function KeyRow({ item, provider, actions }: { item: KeyInfo; provider: Provider
   return (
     <tr role="row" class={disabled ? "off" : undefined}>
       <td role="cell">
-        <span class={item.label ? "key-label" : "quiet"}>{item.label ?? words.keys.noLabel}</span>
+        <LabelCell model={model} item={item} provider={provider} />
         {item.isDefault && (
           <span class="badge" title={words.keys.isDefaultHint}>
             {words.keys.isDefault}
           </span>
         )}
       </td>
-      <td role="cell" class="code" data-label={words.keys.columns.ends}>{item.last4 ? words.keys.ends(item.last4) : <span class="quiet">{words.keys.hidden}</span>}</td>
+      <td role="cell" class="code" data-label={words.keys.columns.ends}>{item.last4 ? words.keys.last4(item.last4) : <span class="quiet">{words.keys.hidden}</span>}</td>
       <td role="cell" data-label={words.keys.columns.origin}>
         <span title={item.baseUrl ?? item.origin}>{hostOf(item.origin)}</span>
         {plain.length > 0 && <span class="quiet"> {plain.map(([, value]) => value).join(", ")}</span>}

@@ -1,6 +1,6 @@
 /** What the page knows: providers, keys, the vault, and open questions of the daemon. */
 
-import type { BackupInfo, ErrorData, KeyInfo, ProviderInfo, VaultInfo } from "../../client/src/generated.js";
+import type { BackupInfo, ErrorData, ListedKey, ProviderInfo, VaultInfo } from "../../client/src/generated.js";
 import { Host, HostError, type HostMessage, type Place } from "./host.js";
 
 export type View =
@@ -33,7 +33,7 @@ export interface State {
   loaded: boolean;
   failure: ErrorData | null;
   providers: readonly ProviderInfo[];
-  keys: readonly KeyInfo[];
+  keys: readonly ListedKey[];
   vault: VaultInfo | null;
   backups: readonly BackupInfo[];
   questions: readonly Question[];
@@ -95,7 +95,7 @@ export class Model {
     return this.state.providers.find((item) => item.id === id);
   }
 
-  keysOf(provider: string): readonly KeyInfo[] {
+  keysOf(provider: string): readonly ListedKey[] {
     return this.state.keys.filter((key) => key.provider === provider);
   }
 
@@ -127,7 +127,7 @@ export class Model {
       await this.loadKeys();
       const { vault: now, keys, loaded, firstTime } = this.state;
       // A daemon that was started again does not take the person elsewhere.
-      this.set({ loaded: true, firstTime: loaded ? firstTime : now?.state === "uninitialized" && keys.length === 0 });
+      this.set({ loaded: true, firstTime: loaded ? firstTime : canBegin(now) && keys.length === 0 });
     } catch (error) {
       this.set({ failure: errorData(error), loaded: true });
     }
@@ -136,7 +136,7 @@ export class Model {
   /** Read the keys again; a locked vault keeps the last ones. */
   async loadKeys(): Promise<void> {
     try {
-      this.set({ keys: (await this.#all("key/list", {})) as KeyInfo[] });
+      this.set({ keys: (await this.#all("key/list", {})) as ListedKey[] });
     } catch (error) {
       if (!(error instanceof HostError)) throw error;
       if (error.data.kind === "vaultUninitialized") this.set({ keys: [] });
@@ -216,7 +216,7 @@ export class Model {
         this.set({ auditVersion: auditVersion + 1 });
         return this.loadKeys();
       case "vault/changed":
-        this.set({ vault: (params as { vault: VaultInfo }).vault });
+        this.set({ vault: withChoices((params as { vault: VaultInfo }).vault, this.state.vault) });
         return this.state.loaded ? this.loadKeys() : undefined;
       case "model/changed":
         return this.set({ modelsVersion: modelsVersion + 1 });
@@ -225,6 +225,13 @@ export class Model {
     }
   }
 }
+
+/** Whether a first key can be stored: the vault is open, or there is none yet. */
+const canBegin = (vault: VaultInfo | null): boolean => vault?.state === "uninitialized" || vault?.state === "unlocked";
+
+/** A notification leaves out the choices of an open vault, which do not change with it. */
+const withChoices = (vault: VaultInfo, before: VaultInfo | null): VaultInfo =>
+  vault.state === "unlocked" && vault.choices.length === 0 ? { ...vault, choices: before?.choices ?? [] } : vault;
 
 /** The data of an error answer; of another error, an empty one with its text. */
 export function errorData(error: unknown): ErrorData {

@@ -1,7 +1,7 @@
 /** The choice of how the vault is protected, with what each choice protects against. */
 
-import type { ComponentChildren } from "preact";
-import { useRef, useState } from "preact/hooks";
+import type { ComponentChildren, RefObject } from "preact";
+import { useImperativeHandle, useRef, useState } from "preact/hooks";
 
 import type { SecretInput, VaultInfo } from "../../client/src/generated.js";
 import { Button, Checkbox, Failure, Live, Progress, useTask } from "./controls.js";
@@ -32,38 +32,54 @@ interface Props {
 const PASSPHRASE_MIN = 12;
 const RISKY = new Set(["keyFile", "memory"]);
 
-export function ProtectionForm({ model, choices, submit, progress, withRecoveryCode, onSubmit, onCancel }: Props) {
+export interface ProtectionHandle {
+  /** Return what was chosen; null after showing what is missing, with the focus there. */
+  take(): Protection | null;
+}
+
+interface FieldsProps {
+  choices: readonly Choice[];
+  withRecoveryCode: boolean;
+  handle: RefObject<ProtectionHandle | null>;
+}
+
+/** The choices, as a part of a form. */
+export function ProtectionFields({ choices, withRecoveryCode, handle }: FieldsProps) {
   const available = choices.filter((choice) => choice.available);
   const best = available[0]?.protection ?? null;
   const [chosen, setChosen] = useState(best);
   const [accepted, setAccepted] = useState(false);
   const [withCode, setWithCode] = useState(false);
-  const [problem, setProblem] = useState<"short" | "differ" | null>(null);
+  const [problem, setProblem] = useState<"short" | "differ" | "unread" | null>(null);
   const first = useRef<SecretInputHandle>(null);
   const second = useRef<SecretInputHandle>(null);
-  const task = useTask();
+  const choiceBox = useRef<HTMLFieldSetElement>(null);
   const risky = chosen !== null && RISKY.has(chosen);
 
-  const send = (event: Event) => {
-    event.preventDefault();
-    if (chosen === null || task.running || (risky && !accepted)) return;
-    let passphrase: SecretInput | null = null;
-    if (chosen === "passphrase") {
-      const [text, again] = [first.current?.take() ?? "", second.current?.take() ?? ""];
-      const wrong = text.length < PASSPHRASE_MIN ? "short" : text === again ? null : "differ";
-      setProblem(wrong);
-      if (wrong) {
-        first.current?.focus();
-        return;
+  useImperativeHandle(handle, () => ({
+    take() {
+      if (chosen === null) return null;
+      if (risky && !accepted) {
+        setProblem("unread");
+        choiceBox.current?.querySelector<HTMLElement>("input[type=checkbox]")?.focus();
+        return null;
       }
-      passphrase = { plain: text };
-    }
-    task.run(() => onSubmit({ protection: chosen, acceptRisk: risky ? chosen : null, passphrase, makeRecoveryCode: withCode }));
+      const passphrase = chosen === "passphrase" ? takePassphrase() : null;
+      if (chosen === "passphrase" && passphrase === null) return null;
+      return { protection: chosen, acceptRisk: risky ? chosen : null, passphrase, makeRecoveryCode: withCode && chosen !== "memory" };
+    },
+  }));
+  const takePassphrase = (): SecretInput | null => {
+    const [text, again] = [first.current?.take() ?? "", second.current?.take() ?? ""];
+    const wrong = text.length < PASSPHRASE_MIN ? "short" : text === again ? null : "differ";
+    setProblem(wrong);
+    if (wrong) first.current?.focus();
+    return wrong ? null : { plain: text };
   };
 
   return (
-    <form class="form" noValidate onSubmit={send}>
-      <fieldset class="choices">
+    <>
+      <fieldset class="choices" ref={choiceBox}>
         <legend class="sr-only">{words.vault.changeTitle}</legend>
         {[...available, ...choices.filter((choice) => !choice.available)].map((choice) => (
           <ChoiceCard key={choice.protection} choice={choice} chosen={choice.protection === chosen} best={choice.protection === best}
@@ -80,18 +96,35 @@ export function ProtectionForm({ model, choices, submit, progress, withRecoveryC
               </>
             )}
             {risky && <Checkbox label={words.vault.acceptRisk} checked={accepted} onChange={setAccepted} />}
+            {problem === "unread" && !accepted && <p class="note bad" role="alert">{words.vault.readFirst}</p>}
           </ChoiceCard>
         ))}
       </fieldset>
       {withRecoveryCode && chosen !== "memory" && (
         <Checkbox label={words.vault.withCode} hint={words.vault.withCodeHint} checked={withCode} onChange={setWithCode} />
       )}
+    </>
+  );
+}
+
+export function ProtectionForm({ model, choices, submit, progress, withRecoveryCode, onSubmit, onCancel }: Props) {
+  const handle = useRef<ProtectionHandle>(null);
+  const task = useTask();
+  const send = (event: Event) => {
+    event.preventDefault();
+    if (task.running) return;
+    const protection = handle.current?.take();
+    if (protection) task.run(() => onSubmit(protection));
+  };
+  return (
+    <form class="form" noValidate onSubmit={send}>
+      <ProtectionFields choices={choices} withRecoveryCode={withRecoveryCode} handle={handle} />
       <Live>
         {task.running && <Progress text={progress} />}
         {task.error && <Failure data={task.error} model={model} />}
       </Live>
       <p class="actions">
-        <Button submit kind="primary" disabled={task.running || chosen === null || (risky && !accepted)}>{submit}</Button>
+        <Button submit kind="primary" disabled={task.running}>{submit}</Button>
         {onCancel && <Button onClick={onCancel}>{words.cancel}</Button>}
       </p>
     </form>

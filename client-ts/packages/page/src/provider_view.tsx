@@ -1,9 +1,10 @@
 /** One provider: what it is, its keys, its models, its connection, and what lies under it. */
 
 import type { ComponentChildren } from "preact";
-import { useEffect, useRef } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 
 import type { ProviderInfo } from "../../client/src/generated.js";
+import { AddressPreview, useAddress } from "./address_preview.js";
 import { ConnectionSection } from "./connection_section.js";
 import { Button, OutLink } from "./controls.js";
 import { sentence } from "./format.js";
@@ -56,7 +57,7 @@ export function ProviderView({ model, state, provider }: Props) {
       <KeysSection model={model} state={state} provider={provider} />
       <ModelsSection model={model} state={state} provider={provider} />
       <ConnectionSection model={model} state={state} provider={provider} />
-      <Advanced provider={provider} />
+      <Advanced model={model} provider={provider} />
     </section>
   );
 }
@@ -68,11 +69,13 @@ function lead({ name, baseUrl }: ProviderInfo): string {
 /** The host of a base URL, which may have fields in braces. */
 export const addressHost = (baseUrl: string): string => baseUrl.replace(/^https?:\/\//, "").split("/")[0] ?? baseUrl;
 
-function Advanced({ provider }: { provider: ProviderInfo }) {
+function Advanced({ model, provider }: { model: Model; provider: ProviderInfo }) {
+  const [open, setOpen] = useState(false);
+  const reading = useAddress(model, provider, open ? { baseUrl: null, fields: {}, allowInsecureOrigin: false } : null);
   const variables = [...provider.fields.flatMap((field) => field.env), ...provider.baseUrlEnv];
   const layer = words.provider.layers[provider.layer] ?? provider.layer;
   return (
-    <details class="section">
+    <details class="section" onToggle={(event) => setOpen(event.currentTarget.open)}>
       <summary>
         <h2>{words.provider.advanced}</h2>
       </summary>
@@ -90,6 +93,9 @@ function Advanced({ provider }: { provider: ProviderInfo }) {
           {layer}, {words.provider.checked(provider.asOf)}
         </Fact>
       </dl>
+      <h3>{words.address.title}</h3>
+      <p class="note">{words.address.hint}</p>
+      <AddressPreview provider={provider} reading={reading} typed={false} />
       {provider.hosts.length > 0 && (
         <>
           <h3>{words.provider.hosts}</h3>

@@ -21,11 +21,11 @@ interface Props {
   handle: RefObject<SecretInputHandle | null>;
   /** A passphrase is not cleaned: its spaces count. */
   verbatim?: boolean;
-  /** Called after each change with a test of how the value begins; the value itself stays here. */
-  onChange?: ((begins: (prefix: string) => boolean) => void) | undefined;
+  /** Called with the cleaned text after each change; who listens must not keep it. */
+  onText?: (text: string) => void;
 }
 
-export function SecretField({ label, hint, error, optional = false, handle, verbatim = false, onChange }: Props) {
+export function SecretField({ label, hint, error, optional = false, handle, verbatim = false, onText }: Props) {
   const input = useRef<HTMLInputElement>(null);
   const [notes, setNotes] = useState<readonly string[]>([]);
   useImperativeHandle(handle, () => ({
@@ -39,10 +39,6 @@ export function SecretField({ label, hint, error, optional = false, handle, verb
     focus: () => input.current?.focus(),
   }));
 
-  const changed = () => {
-    const value = clean(input.current?.value ?? "").text;
-    onChange?.((prefix) => value.startsWith(prefix));
-  };
   const paste = (event: ClipboardEvent) => {
     const field = input.current;
     if (verbatim || !field) return;
@@ -50,7 +46,7 @@ export function SecretField({ label, hint, error, optional = false, handle, verb
     const { text, notes: removed } = clean(event.clipboardData?.getData("text") ?? "");
     field.setRangeText(text, field.selectionStart ?? 0, field.selectionEnd ?? 0, "end");
     setNotes(removed);
-    changed();
+    onText?.(clean(field.value).text);
   };
   const reveal = (shown: boolean) => {
     if (input.current) input.current.type = shown ? "text" : "password";
@@ -76,9 +72,9 @@ export function SecretField({ label, hint, error, optional = false, handle, verb
             data-1p-ignore
             data-lpignore="true"
             onPaste={paste}
-            onInput={() => {
+            onInput={(event) => {
               setNotes([]);
-              changed();
+              onText?.(clean(event.currentTarget.value).text);
             }}
           />
           <span

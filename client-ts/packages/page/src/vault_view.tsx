@@ -6,7 +6,7 @@ import type { BackupInfo, SlotInfo, VaultInfo } from "../../client/src/generated
 import { Button, Confirm, Failure, Live, Notice, Progress, useTask, type Task } from "./controls.js";
 import { ago, exactTime, moment, sentence } from "./format.js";
 import type { Model, State } from "./model.js";
-import { ProtectionForm, type Choice } from "./protection_form.js";
+import { ProtectionForm, type Choice, type Protection as Chosen } from "./protection_form.js";
 import { Fact } from "./provider_view.js";
 import { SecretField, type SecretInputHandle } from "./secret_field.js";
 import { words } from "./words.js";
@@ -17,11 +17,16 @@ export function VaultView({ model, state }: { model: Model; state: State }) {
   const { vault, backups } = state;
   const [code, setCode] = useState<string | null>(null);
   useEffect(() => void model.loadVault(), []);
+  const heading = useRef<HTMLHeadingElement>(null);
+  useEffect(() => {
+    // The form that created, unlocked or locked the vault is gone, and the focus with it.
+    if (document.activeElement === document.body) heading.current?.focus();
+  }, [vault?.state]);
   if (!vault) return null;
   return (
     <section class="page" aria-labelledby="vault-title">
       <header class="head">
-        <h1 id="vault-title">{words.vault.title}</h1>
+        <h1 id="vault-title" ref={heading} tabIndex={-1}>{words.vault.title}</h1>
         <span class={`state ${vault.state === "unlocked" ? "good" : "warn"}`}>
           <span class="dot" aria-hidden="true" />
           {words.vault.states[vault.state] ?? vault.state}
@@ -43,7 +48,15 @@ export function VaultView({ model, state }: { model: Model; state: State }) {
   );
 }
 
-export function CreateVault({ model, vault, onCode, onDone }: { model: Model; vault: VaultInfo; onCode: (code: string) => void; onDone?: () => void }) {
+/** Create the vault; `onCode` gets the recovery code, which is shown once. */
+export async function createVault(model: Model, protection: Chosen, onCode: (code: string) => void): Promise<void> {
+  const result = await model.host.request("vault/initialize", protection as never);
+  if (result.recoveryCode !== null) onCode(result.recoveryCode as unknown as string);
+  await model.loadVault();
+  await model.loadKeys();
+}
+
+function CreateVault({ model, vault, onCode }: { model: Model; vault: VaultInfo; onCode: (code: string) => void }) {
   return (
     <ProtectionForm
       model={model}
@@ -51,13 +64,7 @@ export function CreateVault({ model, vault, onCode, onDone }: { model: Model; va
       submit={words.vault.create}
       progress={words.vault.creating}
       withRecoveryCode
-      onSubmit={async (protection) => {
-        const result = await model.host.request("vault/initialize", protection as never);
-        if (result.recoveryCode !== null) onCode(result.recoveryCode as unknown as string);
-        await model.loadVault();
-        await model.loadKeys();
-        onDone?.();
-      }}
+      onSubmit={(protection) => createVault(model, protection, onCode)}
     />
   );
 }
@@ -200,7 +207,7 @@ function Changes({ model, vault, onCode }: ChangesProps) {
         </div>
         <Slots slots={vault.slots} onRemove={(slot) => show({ remove: slot })} />
         <p class="actions">
-          <Button onClick={() => show("protection")}>{words.vault.change}</Button>
+          {vault.choices.length > 0 && <Button onClick={() => show("protection")}>{words.vault.change}</Button>}
           <Button onClick={() => show("code")}>{hasCode ? words.vault.replaceCode : words.vault.makeCode}</Button>
           <Button onClick={() => show("renew")}>{words.vault.renew}</Button>
         </p>
@@ -257,13 +264,9 @@ function Changes({ model, vault, onCode }: ChangesProps) {
   );
 }
 
-/** The choices of an open vault. Whether a keyring is there shows itself when it is chosen. */
-function choicesFor(vault: VaultInfo): readonly Choice[] {
-  const kinds = ["osKeyring", "passphrase", "keyFile"] as const;
-  return kinds
-    .filter((kind) => kind !== vault.protection || kind === "passphrase")
-    .map((protection) => ({ protection, available: true, reason: null, ...words.vault.texts[protection] }));
-}
+/** The choices but the present one; a passphrase can be replaced by another one. */
+const choicesFor = (vault: VaultInfo): readonly Choice[] =>
+  vault.choices.filter(({ protection }) => protection !== vault.protection || protection === "passphrase");
 
 const kindOf = (slot: SlotInfo): string => words.vault.protections[slot.kind] ?? slot.kind;
 

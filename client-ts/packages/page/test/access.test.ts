@@ -8,11 +8,11 @@ import { KEY, Session, SKIP } from "../testing/session.js";
 test("the token leaves the address, a reload works, and a second use ends the page", { skip: SKIP }, async (t) => {
   const session = await Session.start(t);
   const { page } = session;
-  await page.getByRole("heading", { name: "Set up byokd" }).waitFor();
+  await page.getByRole("heading", { name: "Add your first key" }).waitFor();
   assert.equal(new URL(page.url()).search, "");
   assert.equal(await page.locator('meta[name="byokd-page"]').count(), 0);
   await page.reload();
-  await page.getByRole("heading", { name: "Set up byokd" }).waitFor();
+  await page.getByRole("heading", { name: "Add your first key" }).waitFor();
 
   // the same browser has the cookie, and another tab still sees nothing
   const tab = await page.context().newPage();
@@ -43,22 +43,27 @@ test("a page of another port cannot use the session", { skip: SKIP }, async (t) 
     return [await send("/events", json), await send("/", { credentials: "include" }), await send("/page.js", {})];
   }, new URL(session.address).origin);
   assert.deepEqual(results, ["refused", "refused", "refused"]);
-  await session.page.getByRole("heading", { name: "Set up byokd" }).waitFor();
+  await session.page.getByRole("heading", { name: "Add your first key" }).waitFor();
 });
 
 test("everything can be done with the keyboard", { skip: SKIP }, async (t) => {
   const session = await Session.start(t);
   const { page } = session;
   const { keyboard } = page;
-  await page.getByRole("heading", { name: "Set up byokd" }).waitFor();
+  await page.getByRole("heading", { name: "Add your first key" }).waitFor();
+  await hasFocus(session, "API key"); // a key can be pasted at once
+  await tabTo(session, "See all providers");
+  await keyboard.press("Enter");
+  await tabTo(session, "Set up");
+  await keyboard.press("Enter");
   await tabTo(session, "Passphrase");
   await keyboard.press("ArrowDown"); // Key file
   await tabTo(session, "I have read what it does not protect against");
   await keyboard.press("Space");
   await tabTo(session, "Create the vault");
   await keyboard.press("Enter");
-  await page.getByLabel("Provider", { exact: true }).waitFor();
-  await tabTo(session, "Skip to the providers");
+  await page.getByRole("button", { name: "Lock", exact: true }).waitFor();
+  await tabTo(session, "AI Providers");
   await keyboard.press("Enter");
 
   await tabTo(session, "Filter providers");
@@ -76,6 +81,8 @@ test("everything can be done with the keyboard", { skip: SKIP }, async (t) => {
   await page.getByText("Stored …cdef.").waitFor();
   await hasFocus(session, "Add key");
   await page.keyboard.press("Tab");
+  await hasFocus(session, "No label: add one to …cdef");
+  await page.keyboard.press("Tab");
   await hasFocus(session, "Check: …cdef");
   await tabTo(session, "Disable: …cdef");
   await keyboard.press("Enter");
@@ -92,6 +99,7 @@ test("everything can be done with the keyboard", { skip: SKIP }, async (t) => {
 /** The accessible name of what has the focus, as far as these tests need it; runs in the page. */
 function nameOfFocused(): string {
   const element = document.activeElement as HTMLElement;
+  if (element === document.body) return ""; // nothing has it
   const label = element.id && document.querySelector(`label[for="${CSS.escape(element.id)}"]`);
   return (element.getAttribute("aria-label") ?? ((label as HTMLElement) || element).innerText).trim();
 }

@@ -5,12 +5,14 @@ import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 
-import { KEY, Session, SKIP } from "../testing/session.js";
+import { Client } from "@byokd/client";
+
+import { KEY, PASSPHRASE, Session, SKIP } from "../testing/session.js";
 
 test("the log is shown by day, filtered, verified and exported", { skip: SKIP }, async (t) => {
   const session = await Session.start(t);
   const { page } = session;
-  await page.getByRole("heading", { name: "Set up byokd" }).waitFor();
+  await page.getByRole("heading", { name: "Add your first key" }).waitFor();
   await session.withVault();
   await session.open("OpenAI-compatible");
   await session.addKey({ label: "work" });
@@ -66,3 +68,47 @@ test("keys are imported from a file after a preview", { skip: SKIP }, async (t) 
   await page.getByRole("button", { name: "AI Providers" }).click();
   await page.getByRole("option", { name: "LiteLLM" }).getByText("Active").waitFor();
 });
+
+test("a file of an export is imported with its passphrase", { skip: SKIP }, async (t) => {
+  const session = await Session.start(t);
+  const { page } = session;
+  await session.withVault();
+  await session.open("OpenAI-compatible");
+  await session.addKey({ label: "work" });
+  await page.getByText("Stored work.").waitFor();
+  const file = join(session.dataDir, "keys.byokd");
+  await writeFile(file, await exported(session.dataDir));
+  await page.getByRole("button", { name: "Delete: work" }).click();
+  await page.getByRole("button", { name: "Delete work" }).click();
+  await page.getByText("Deleted work.").waitFor();
+
+  await page.getByRole("button", { name: "Import keys" }).first().click();
+  await page.getByRole("radio", { name: "A file of byokd" }).check();
+  await page.getByLabel("Path of the file").fill(file);
+  await page.getByLabel("Passphrase of the file").fill("not this passphrase");
+  await page.getByRole("button", { name: "Look" }).click();
+  await page.locator(".notice.bad").waitFor();
+  await page.getByLabel("Passphrase of the file").fill(PASSPHRASE);
+  await page.getByRole("button", { name: "Look" }).click();
+  await page.getByRole("checkbox", { name: "Import: OpenAI-compatible" }).waitFor();
+  await session.step("52-import-of-a-file");
+  await page.getByRole("button", { name: "Import 1 key" }).click();
+  await page.getByText("1 key was stored.").waitFor();
+  await page.getByRole("button", { name: "AI Providers" }).click();
+  await session.open("OpenAI-compatible");
+  await page.getByRole("button", { name: "Change the label of work" }).waitFor();
+});
+
+/** Export the keys with a daemon of its own, which may do so. */
+async function exported(dataDir: string): Promise<Buffer> {
+  const client = await Client.start({
+    command: process.env["BYOKD_PYTHON"] ?? "",
+    args: ["-I", "-X", "utf8", "-m", "byokd", "--stdio", "--allow-export", "--data-dir", dataDir],
+  });
+  try {
+    await client.vault.status();
+    return Buffer.from((await client.request("key/export", { passphrase: { plain: PASSPHRASE } })).bundle, "base64");
+  } finally {
+    await client.close();
+  }
+}

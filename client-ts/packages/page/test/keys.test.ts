@@ -19,12 +19,21 @@ test("a key is checked before it is stored, and a bad one is not stored", { skip
   await page.locator('input[type="password"]:focus').waitFor();
   await session.step("22-key-refused");
 
+  const requests: string[] = [];
+  page.on("request", (request) => requests.push(/"method":"([^"]*)"/.exec(request.postData() ?? "")?.[1] ?? ""));
   await page.getByLabel("API key").fill(KEY);
-  await page.getByLabel("Label").fill("work");
+  await page.getByRole("textbox", { name: "Label" }).fill("work");
   await page.getByRole("button", { name: "Save" }).click();
   await page.getByText("Stored work.").waitFor();
+  assert.deepEqual(requests.filter((method) => /^key\/(store|probe)$/.test(method)), ["key/store"], "one request checks and stores it");
+  await page.getByText("What next?").waitFor();
   await page.getByRole("cell", { name: "sandbox-echo" }).first().waitFor();
   await session.step("23-key-stored");
+  await page.getByRole("button", { name: "Ask something" }).click();
+  await page.getByLabel("Model", { exact: true }).selectOption("sandbox-echo");
+  await page.getByRole("button", { name: "Ask", exact: true }).click();
+  await page.locator(".answer").waitFor();
+  await page.getByRole("button", { name: "Close" }).click();
 
   await page.getByRole("button", { name: "Test: sandbox-echo" }).click();
   await page.getByText("First token after").waitFor();
@@ -61,6 +70,23 @@ test("keys are disabled, enabled, updated, made default and deleted", { skip: SK
 
   await page.getByRole("button", { name: "Make default: second" }).click();
   await row("second").getByText("Default", { exact: true }).waitFor();
+  const label = page.getByRole("button", { name: "Change the label of second", exact: true });
+  await label.click();
+  const field = page.locator(".label-edit input");
+  await field.fill("first");
+  await page.keyboard.press("Enter");
+  await page.getByText("Another key of this provider has this label.").waitFor();
+  await session.step("26-label-taken");
+  await field.fill("x".repeat(129));
+  await page.keyboard.press("Enter");
+  await page.getByText("A label has at most 128 characters.").waitFor();
+  await page.keyboard.press("Escape");
+  await label.and(page.locator(":focus")).waitFor();
+  await label.click();
+  await field.fill("second one");
+  await page.keyboard.press("Enter");
+  await page.getByRole("button", { name: "Change the label of second one" }).and(page.locator(":focus")).waitFor();
+
   await page.getByRole("button", { name: "Disable: first" }).click();
   await row("first").getByText("Disabled by you").waitFor();
   await session.step("26-two-keys");
@@ -89,6 +115,42 @@ test("keys are disabled, enabled, updated, made default and deleted", { skip: SK
   await page.getByText("Deleted first.").waitFor();
   assert.equal(await row("first").count(), 0);
   await session.step("28-deleted");
+});
+
+test("what ends with a key is counted before it is deleted or disabled", { skip: SKIP }, async (t) => {
+  const session = await Session.start(t, {
+    initScript: () => {
+      const parse = JSON.parse;
+      JSON.parse = (text: string) => {
+        if (text.includes("chat/events")) document.documentElement.dataset["chats"] = "running";
+        return parse(text) as unknown;
+      };
+    },
+  });
+  const { page } = session;
+  await session.withVault();
+  await session.open("OpenAI-compatible");
+  await session.addKey({ label: "work" });
+  await page.getByText("Stored work.").waitFor();
+  await page.evaluate(async () => {
+    const messages = [{ role: "user", content: "hello" }];
+    const params = { streamId: "silent", provider: "openai-compatible", model: "sandbox-silent", messages };
+    await fetch("/message", {
+      method: "POST",
+      headers: { "Content-Type": "application/json", "X-Byokd-Page": sessionStorage.getItem("byokd-page") ?? "" },
+      body: JSON.stringify({ type: "request", id: 1_000_000, method: "chat/send", params }),
+    });
+  });
+  await page.locator('html[data-chats="running"]').waitFor();
+  await page.getByRole("button", { name: "Disable: work" }).click();
+  const question = page.getByRole("alertdialog", { name: "Disable work?" });
+  await question.getByText("1 chat of this key is running here; it will stop").waitFor();
+  await session.step("27-disable-with-a-chat");
+  await page.keyboard.press("Escape");
+  await page.getByRole("button", { name: "Delete: work" }).click();
+  await page.getByRole("alertdialog", { name: "Delete work?" }).getByText("1 chat of this key is running here").waitFor();
+  await page.getByRole("button", { name: "Delete work" }).click();
+  await page.getByText("Deleted work.").waitFor();
 });
 
 test("what is pasted along with a key is removed, and said so", { skip: SKIP }, async (t) => {

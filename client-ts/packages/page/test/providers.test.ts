@@ -46,3 +46,28 @@ test("a provider with further fields names what is missing", { skip: SKIP }, asy
   await page.getByText(/^Stored …cdef\./).waitFor();
   await session.step("64-further-fields-stored");
 });
+
+test("a pasted address shows its fields and where requests go before anything is stored", { skip: SKIP }, async (t) => {
+  const session = await Session.start(t);
+  const { page } = session;
+  await session.withVault();
+  await session.open("Azure OpenAI");
+  await page.getByRole("button", { name: "Add a key for Azure OpenAI" }).click();
+  const pasted = page.getByLabel("Address, or what the portal shows");
+  await pasted.fill("https://my-res.openai.azure.com/openai/deployments/gpt/chat/completions?api-version=2026-01-01");
+  await page.getByText("my-res.openai.azure.com", { exact: true }).waitFor();
+  assert.equal(await page.getByLabel("Resource name").inputValue(), "my-res");
+  await page.getByText("api-key: {apiKey}").waitFor();
+  await session.step("65-pasted-address");
+  await pasted.fill("http://169.254.169.254/latest");
+  await page.locator(".notice.warn").waitFor();
+  await page.getByRole("button", { name: "Cancel" }).click();
+
+  await session.open("Anthropic");
+  await page.locator("summary", { hasText: "Advanced" }).click();
+  await page.getByText("https://api.anthropic.com/v1/messages").waitFor();
+  await page.getByText("x-api-key: {apiKey}").waitFor();
+  await page.getByText("anthropic-version: 2023-06-01").waitFor();
+  await page.locator("summary", { hasText: "Advanced" }).scrollIntoViewIfNeeded();
+  await session.step("66-advanced");
+});

@@ -1,52 +1,15 @@
-/** The first start, locking and unlocking, recovery, and changing the protection. */
+/** Locking and unlocking, recovery, and changing the protection. */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { KEY, PASSPHRASE, Session, SKIP } from "../testing/session.js";
-
-test("the first start ends with an answer", { skip: SKIP }, async (t) => {
-  const session = await Session.start(t);
-  const { page } = session;
-  await page.getByRole("heading", { name: "Set up byokd" }).waitFor();
-  await session.step("10-first-start");
-  await page.getByRole("radio", { name: "Passphrase" }).check();
-  await page.getByLabel("New passphrase").fill("short");
-  await page.getByRole("button", { name: "Create the vault" }).click();
-  await page.getByText("needs at least 12 characters").waitFor();
-  await page.getByRole("radio", { name: "Key file" }).check();
-  await page.getByRole("checkbox", { name: "I have read" }).check();
-  await page.getByRole("button", { name: "Create the vault" }).click();
-  const [key, provider] = [page.getByLabel("API key"), page.getByLabel("Provider", { exact: true })];
-  await page.locator('input[type="password"]:focus').waitFor();
-  await page.keyboard.insertText(KEY);
-  await page.keyboard.press("Enter");
-  await page.getByText("Choose the provider of this key.").waitFor();
-  await session.step("11-choose-a-provider", [KEY]);
-  const prefixes = { "sk-or-v1-": "openrouter", "sk-proj-": "openai", "sk-ant-": "anthropic", "gsk_": "groq" };
-  for (const [prefix, owner] of Object.entries(prefixes)) {
-    await key.fill(`${prefix}x`);
-    await page.getByText("begin like this one").waitFor();
-    assert.equal(await provider.inputValue(), owner);
-  }
-  await key.fill(KEY);
-  await provider.selectOption("openai-compatible");
-  assert.equal(await key.inputValue(), KEY);
-  await page.getByLabel("Base URL").fill(session.sandboxUrl);
-  await page.getByRole("button", { name: "Save" }).click();
-  await page.getByRole("heading", { name: "It works" }).waitFor();
-  await page.getByLabel("Model").selectOption("sandbox-echo");
-  await page.getByRole("button", { name: "Ask" }).click();
-  await page.getByText("Say hello in one sentence", { exact: false }).first().waitFor();
-  await page.locator(".answer").waitFor();
-  await session.step("12-first-answer");
-  await page.getByRole("button", { name: "Go to the providers" }).click();
-  await page.getByRole("option", { name: "OpenAI-compatible" }).getByText("Active").waitFor();
-});
+import { PASSPHRASE, Session, SKIP } from "../testing/session.js";
 
 test("a vault is locked and unlocked, and its recovery code is shown once", { skip: SKIP }, async (t) => {
   const session = await Session.start(t);
   const { page } = session;
+  await page.getByRole("button", { name: "See all providers" }).click();
+  await page.getByRole("button", { name: "Set up", exact: true }).click();
   await page.getByRole("radio", { name: "Passphrase" }).check();
   const [first, second] = [page.getByLabel("New passphrase"), page.getByLabel("The same again")];
   await first.fill(PASSPHRASE);
@@ -62,9 +25,7 @@ test("a vault is locked and unlocked, and its recovery code is shown once", { sk
   await session.step("30-recovery-code");
   await page.getByRole("button", { name: "I have written it down" }).click();
   assert.ok(!(await page.content()).includes(code));
-  await page.getByRole("button", { name: "Skip to the providers" }).click();
 
-  await page.getByRole("button", { name: "Vault" }).click();
   await page.getByRole("cell", { name: "Recovery code", exact: true }).waitFor();
   await session.step("31-vault");
   await page.getByRole("button", { name: "Lock", exact: true }).click();
@@ -84,6 +45,10 @@ test("a vault is locked and unlocked, and its recovery code is shown once", { sk
   assert.ok(!(await page.content()).includes(code.toLowerCase()));
 
   await page.getByRole("button", { name: "Change protection" }).click();
+  const keyring = page.locator(".choice").filter({ hasText: "OS keyring" });
+  await keyring.getByText("Not available here").waitFor();
+  assert.ok(await keyring.getByRole("radio").isDisabled());
+  assert.equal(await page.getByRole("radio", { name: "Memory only" }).count(), 0);
   await page.getByRole("radio", { name: "Key file" }).check();
   await page.getByRole("checkbox", { name: "I have read" }).check();
   await session.step("34-change-protection");

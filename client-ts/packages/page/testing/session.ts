@@ -8,7 +8,7 @@
 import assert from "node:assert/strict";
 import { spawn, type ChildProcess } from "node:child_process";
 import { existsSync } from "node:fs";
-import { mkdir, mkdtemp, readFile, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -52,6 +52,10 @@ interface Ready {
 
 export interface SessionOptions {
   environment?: Record<string, string>;
+  /** Beginnings of keys; the page has a provider "Sandbox Vendor" with them, at the sandbox. */
+  keyPrefixes?: readonly string[];
+  /** Runs before the page's own code. */
+  initScript?: () => void;
 }
 
 export class Session {
@@ -65,11 +69,12 @@ export class Session {
     readonly faults: string[],
   ) {}
 
-  static async start(t: TestContext, { environment = {} }: SessionOptions = {}): Promise<Session> {
+  static async start(t: TestContext, { environment = {}, keyPrefixes, initScript }: SessionOptions = {}): Promise<Session> {
     const dataDir = await mkdtemp(join(tmpdir(), "byokd-page-"));
-    const [sandbox, ui, browser] = await Promise.all([
-      started(t, "byokd.sandbox", ["--port", "0", "--key", KEY], {}),
-      started(t, "byokd.testing.ui", ["--data-dir", dataDir], environment),
+    const sandbox = await started(t, "byokd.sandbox", ["--port", "0", "--key", KEY], {});
+    const config = keyPrefixes ? ["--config", await withVendor(dataDir, sandbox.line["baseUrl"] ?? "", keyPrefixes)] : [];
+    const [ui, browser] = await Promise.all([
+      started(t, "byokd.testing.ui", ["--data-dir", dataDir, ...config], environment),
       chromium.launch({ executablePath: BROWSER, args: ["--no-sandbox", "--disable-dev-shm-usage"] }),
     ]);
     t.after(async () => {
@@ -87,6 +92,7 @@ export class Session {
       faults.push(`dialog: ${dialog.message()}`);
       void dialog.dismiss();
     });
+    if (initScript) await page.addInitScript(initScript);
     const address = ui.line["address"] ?? "";
     await page.goto(address);
     return new Session(sandbox.line["baseUrl"] ?? "", address, page, browser, dataDir, faults);
@@ -144,10 +150,13 @@ export class Session {
   /** Create a vault under a key file, and go to the providers. */
   async withVault(): Promise<void> {
     const { page } = this;
+    await page.getByRole("button", { name: "See all providers" }).click();
+    await page.getByRole("button", { name: "Set up", exact: true }).click();
     await page.getByRole("radio", { name: "Key file" }).check();
     await page.getByRole("checkbox", { name: "I have read" }).check();
     await page.getByRole("button", { name: "Create the vault" }).click();
-    await page.getByRole("button", { name: "Skip to the providers" }).click();
+    await page.getByRole("button", { name: "Lock", exact: true }).waitFor();
+    await page.getByRole("button", { name: "AI Providers" }).click();
     await page.getByRole("listbox", { name: "Providers" }).waitFor();
   }
 
@@ -172,9 +181,45 @@ export class Session {
     await page.getByRole("button", { name: /^Add (a )?key/ }).click();
     await page.getByLabel("Base URL").fill(baseUrl);
     await page.getByLabel("API key").fill(key);
-    await page.getByLabel("Label").fill(label);
+    await page.getByRole("textbox", { name: "Label" }).fill(label);
     await page.getByRole("button", { name: "Save" }).click();
   }
+}
+
+/** Write a configuration with a provider of the person's own at the sandbox; return its path. */
+async function withVendor(folder: string, sandboxUrl: string, keyPrefixes: readonly string[]): Promise<string> {
+  const records = join(folder, "config", "providers");
+  await mkdir(records, { recursive: true, mode: 0o700 });
+  const config = join(folder, "config", "config.toml");
+  const prefixes = keyPrefixes.map((text) => `{ text = "${text}", source = "this test" }`).join(", ");
+  const record = `
+id = "sandbox-vendor"
+name = "Sandbox Vendor"
+kind = "custom"
+dialect = "openai_chat"
+base_url = "${sandboxUrl}"
+tool_calling = "native"
+pricing = "unknown"
+key_prefixes = [${prefixes}]
+
+[[fields]]
+name = "apiKey"
+label = "API key"
+
+[probe]
+path = "/models"
+models_pointer = "/data"
+
+[models]
+path = "/models"
+
+[[sources]]
+url = "https://vendor.example/docs"
+checked = "2026-11-29"
+`;
+  await writeFile(config, "", { mode: 0o600 });
+  await writeFile(join(records, "sandbox-vendor.toml"), record, { mode: 0o600 });
+  return config;
 }
 
 async function started(t: TestContext, module: string, args: string[], environment: Record<string, string>): Promise<Ready> {
