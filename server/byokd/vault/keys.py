@@ -1,8 +1,8 @@
 """The operations on keys, each a function on one transaction of the unlocked vault.
 
-`put`, `rotate`, `delete` and `set_state` require an audit entry. A key of another account is
-`NotFound`. Each function may raise `VaultCorrupt` with the id of a key whose row was changed from
-outside; other keys keep working.
+`put`, `rotate`, `delete`, `set_label` and `set_state` require an audit entry. A key of another
+account is `NotFound`. Each function may raise `VaultCorrupt` with the id of a key whose row was
+changed from outside; other keys keep working.
 """
 
 from __future__ import annotations
@@ -236,12 +236,18 @@ def set_default(tx: VaultTx, account: str, key_id: str) -> KeyRow:
 
 
 def set_label(tx: VaultTx, account: str, key_id: str, label: str | None) -> KeyRow:
-    """Name a key; None takes its label away. What it is sealed with stays.
+    """Name a key; None takes its label away. The sealed fields stay as they are.
 
     Raises:
-        Conflict: another key of the provider has this label.
+        Conflict: another key of the provider has this label, or the key is distrusted: a new label
+            would have the audit log record its present row.
     """
     row = get(tx, account, key_id)
+    if row.distrusted:
+        raise Conflict(
+            "this key's entry was changed from outside; update or enable it before you name it",
+            key_id=key_id,
+        )
     if row.label == label:
         return row
     others = list_keys(tx, account, row.provider).rows
@@ -257,7 +263,7 @@ def set_label(tx: VaultTx, account: str, key_id: str, label: str | None) -> KeyR
     named = replace(row, label=label)
     version = row.sealed.meta_version + 1
     sealed = replace(row.sealed, meta_version=version, meta=seal_meta(tx, key, named, version))
-    return update_row(tx, replace(named, sealed=sealed))
+    return _require_audit_entry(tx, update_row(tx, replace(named, sealed=sealed)))
 
 
 def set_state(
