@@ -41,9 +41,9 @@ class AddressService:
         """
         provider = self._providers.get(params.provider, session)
         _refuse_secrets(provider, params.fields)
-        given: Fields = {name: text.strip() for name, text in params.fields.items() if text.strip()}
+        typed: Fields = {name: text.strip() for name, text in params.fields.items() if text.strip()}
         base_url, spelling_notes = spelled(provider, (params.base_url or "").strip() or None)
-        expanded, base_url, read_notes = expand_pasted(provider, given, base_url)
+        expanded, base_url, read_notes = expand_pasted(provider, typed, base_url)
         fields = {name: text for name, text in expanded.items() if isinstance(text, str)}
         missing = _missing(provider, base_url, fields)
         address = None

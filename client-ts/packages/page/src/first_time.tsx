@@ -69,9 +69,9 @@ function FirstKey({ model, state, onCode, onDone }: FirstKeyProps) {
   const asksProtection = needsVault && (choosing || !safe);
 
   const recognise = (text: string) => {
-    const found = candidates(state.providers, text);
-    if (found.map((item) => item.id).join() !== fitting.map((item) => item.id).join()) {
-      setFitting(found);
+    const matches = candidates(state.providers, text);
+    if (matches.map((item) => item.id).join() !== fitting.map((item) => item.id).join()) {
+      setFitting(matches);
       setChosen(null);
     }
   };

@@ -102,8 +102,8 @@ export function KeyForm({ model, provider, replaces, hasOthers, onCancel, onDone
   const read = reading && "result" in reading ? reading.result.fields : null;
   useEffect(() => {
     // What the pasted address names is filled in, so that it can be seen and corrected.
-    const found = Object.entries(read ?? {}).filter(([name]) => !plain[name]?.trim());
-    if (found.length > 0) setPlain((values) => ({ ...values, ...Object.fromEntries(found) }));
+    const filled = Object.entries(read ?? {}).filter(([name]) => !plain[name]?.trim());
+    if (filled.length > 0) setPlain((values) => ({ ...values, ...Object.fromEntries(filled) }));
   }, [read]);
   const wasAsking = useRef(false);
   useEffect(() => {
