@@ -1,4 +1,4 @@
-/** Tells VS Code what `when` clauses of the manifest ask: `byokd.daemon` is the type of the daemon's state, `byokd.hasKeys` whether there are keys. */
+/** Tells VS Code what `when` clauses of the manifest ask: `byokd.daemon` is the type of the daemon's state, `byokd.vault` the state of the vault, `byokd.hasKeys` whether there are keys. */
 
 import * as vscode from "vscode";
 
@@ -12,7 +12,10 @@ export class Contexts implements vscode.Disposable {
     set("byokd.daemon", daemon.state.type);
     this.#subscriptions = [
       daemon.onDidChangeState(({ type }) => set("byokd.daemon", type)),
-      overview.onDidChange(({ keys }) => set("byokd.hasKeys", keys.length > 0)),
+      overview.onDidChange(({ keys, vault }) => {
+        set("byokd.hasKeys", keys.length > 0);
+        set("byokd.vault", vault?.state);
+      }),
     ];
   }
 

@@ -18,6 +18,7 @@ import { machineOfKeys, type WindowPlace } from "./machine.js";
 import { pageCommands } from "./page/commands.js";
 import { ProvidersPanel } from "./page/panel.js";
 import type { OpenChat } from "./page/providers.js";
+import { KeysView } from "./status/keys_view.js";
 import { StatusBar } from "./status/bar.js";
 import { showQuestions } from "./status/notices.js";
 import { Overview } from "./status/overview.js";
@@ -43,7 +44,7 @@ export function activate(context: vscode.ExtensionContext): void {
   const overview = new Overview(daemon);
   showQuestions(daemon, panel);
   context.subscriptions.push(log, new Contexts(daemon, overview), new DaemonNotices(daemon, version));
-  context.subscriptions.push(panel, overview, new StatusBar(overview), ...pageCommands(daemon, panel));
+  context.subscriptions.push(panel, overview, new StatusBar(overview), new KeysView(overview, machineOfKeys(place)), ...pageCommands(daemon, panel));
   context.subscriptions.push(...daemonCommands(daemon, log, id), ...vaultCommands(daemon), ...catalogCommands(daemon));
   context.subscriptions.push(...installCommands(daemon, installation));
   context.subscriptions.push(...diagnosticsCommands(daemon, version, place));

@@ -26,6 +26,10 @@ export const words = {
     refreshed: (date: string, changes: number) => `Providers, models and prices are of ${date} now: ${changes === 1 ? "1 change" : `${changes} changes`}.`,
     isNewest: (date: string) => `Providers, models and prices are up to date (${date}).`,
   },
+  keysView: {
+    lockedMessage: "The vault is locked: no key can be used.",
+    defaultKey: "used unless another is chosen",
+  },
   /** Where the keys lie, said in windows of another machine. */
   place: {
     hereNotThere: (remote: string) => `on this computer, not on the remote machine (${remote})`,

@@ -43,6 +43,14 @@ test("the code reads only settings that the manifest has", { timeout: 10_000 }, 
   assert.ok(Object.keys(contributes.configuration.properties).every((name) => name.startsWith("byokd.")));
 });
 
+test("each command that is contributed is registered once, and no other", { timeout: 10_000 }, async () => {
+  const { contributes } = await readManifest();
+  const files = (await readdir(`${PACKAGE}src/`, { recursive: true })).filter((name) => name.endsWith(".ts"));
+  const texts = await Promise.all(files.map((name) => readFile(`${PACKAGE}src/${name}`, "utf8")));
+  const registered = texts.flatMap((text) => [...text.matchAll(/\bregister(?:Command)?\("(byokd\.\w+)"/g)].map(([, id]) => id));
+  assert.deepEqual(registered.toSorted(), contributes.commands.map(({ command }) => command).toSorted());
+});
+
 test("each picture and page of the walkthrough exists", { timeout: 10_000 }, async () => {
   const { contributes } = await readManifest();
   for (const { media } of contributes.walkthroughs.flatMap(({ steps }) => steps)) await access(PACKAGE + media.svg);

@@ -2,13 +2,18 @@
 
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { mkdtemp, readFile, readdir, rm, stat, writeFile } from "node:fs/promises";
+import { cp, mkdir, mkdtemp, readFile, readdir, rm, stat, writeFile } from "node:fs/promises";
 import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { promisify } from "node:util";
 import { brotliDecompressSync } from "node:zlib";
 
+import { Client } from "@byokd/client";
+
+import { findProgram } from "../src/daemon/find.js";
+import { runInstaller, type InstallerLine } from "../src/daemon/installer.js";
+import { programFolder } from "../src/daemon/places.js";
 import { PACKAGE, readManifest } from "../testing/manifest.js";
 
 const run = promisify(execFile);
@@ -83,4 +88,37 @@ test("the wheel in the package is the daemon of this version", LIMIT, async () =
   assert.equal(damaged, "None");
   assert.ok(members.includes("byokd/__main__.py"));
   assert.deepEqual(members.filter((member) => /(^|\/)tests?\//.test(member)), []);
+});
+
+test("the daemon of the package is installed from wheels on disk, runs, and is uninstalled", { ...LIMIT, timeout: 180_000 }, async (t) => {
+  const home = join(scratch, "home");
+  const packages = join(scratch, "packages");
+  await cp(join(folder, "dist/daemon"), packages, { recursive: true });
+  await run(PYTHON, ["-I", join(PACKAGE, "testing/wheels.py"), join(packages, "requirements.lock"), packages]);
+  await mkdir(home);
+  const before = { ...process.env };
+  t.after(() => Object.assign(process.env, before));
+  for (const name of Object.keys(process.env).filter((variable) => variable.startsWith("XDG_"))) delete process.env[name];
+  Object.assign(process.env, { HOME: home, USERPROFILE: home, LOCALAPPDATA: join(home, "AppData"), PATH: "/usr/bin:/bin" });
+
+  const lines: InstallerLine[] = [];
+  let output = "";
+  const options = { python: PYTHON, packages, findLinks: packages, onLine: (line: InstallerLine) => void lines.push(line), onOutput: (text: string) => void (output += text), signal: t.signal };
+  await runInstaller({ ...options, command: "install" }).catch((error: unknown) => assert.fail(`${error}\n${output}`));
+  const installed = lines.find((line) => line.type === "done");
+  assert.ok(installed, output);
+  assert.ok(installed.command.startsWith(home));
+  assert.deepEqual(lines.flatMap((line) => (line.type === "step" ? [line.step] : [])), ["environment", "packages", "program", "check", "command"]);
+  assert.equal((await readdir(programFolder())).filter((name) => /^\d/.test(name)).length, 1);
+
+  const search = await findProgram({ executable: undefined, minVersion: (await readManifest()).version, untrustedFolders: [] });
+  assert.ok(search.program, JSON.stringify(search));
+  assert.deepEqual([search.program.command, search.program.place], [installed.command, "installPlace"]);
+  const client = await Client.start({ command: search.program.command, args: search.program.args, startTimeoutMs: 60_000 });
+  assert.ok((await client.provider.list()).items.length > 20);
+  await client.close();
+
+  await runInstaller({ ...options, command: "uninstall" });
+  await assert.rejects(stat(installed.command));
+  assert.deepEqual(await readdir(programFolder()).catch(() => []), []);
 });

@@ -18,7 +18,8 @@ import { words } from "../words.js";
 
 /** What the installer prints; lines of other types are left out. */
 export type InstallerLine =
-  | { type: "step" | "note"; message: string }
+  | { type: "step"; step: string; message: string }
+  | { type: "note"; message: string }
   | { type: "packages"; done: number; total: number }
   | { type: "done"; message: string; version: string; command: string; onPath: boolean }
   | { type: "error"; message: string; hint: string };

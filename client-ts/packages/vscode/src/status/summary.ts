@@ -58,7 +58,7 @@ function headOf({ daemon, vault, keys, names }: Snapshot): Head {
 }
 
 /** A key that a person has to look at before it works again. */
-function needsAttention({ state, reason }: KeyInfo): boolean {
+export function needsAttention({ state, reason }: KeyInfo): boolean {
   return state === "softDisabled" || reason === "integrity";
 }
 
@@ -71,10 +71,10 @@ function table({ keys, names }: Snapshot): string {
   return [columns, ["---", "---", "---"], ...rows].map((cells) => `| ${cells.join(" | ")} |`).join("\n") + more;
 }
 
-const nameOf = (key: KeyInfo, names: Snapshot["names"]): string => names.get(key.provider) ?? key.provider;
-const labelOf = ({ label, last4 }: KeyInfo): string => label ?? (last4 ? `…${last4}` : words.status.noLabel);
+export const nameOf = (key: KeyInfo, names: Snapshot["names"]): string => names.get(key.provider) ?? key.provider;
+export const labelOf = ({ label, last4 }: KeyInfo): string => label ?? (last4 ? `…${last4}` : words.status.noLabel);
 
-function stateOf({ state, reason }: KeyInfo): string {
+export function stateOf({ state, reason }: KeyInfo): string {
   const { states } = words.status;
   return reason === "integrity" ? states.integrity : states[state];
 }
