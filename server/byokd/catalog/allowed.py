@@ -37,7 +37,7 @@ ALLOWED: Final[Mapping[type[BaseModel], Mapping[str, Rule]]] = {
         "headers": "fixed",
         "companion_origins": "fixed",
         "key_url": "fixed",  # a person signs in there
-        "key_prefixes": "inside",
+        "key_prefixes": "fixed",  # they propose where a pasted key goes
         "docs_url": "fixed",
         "overrides": "fixed",
         # what is sent to that origin, what an answer means, and texts
@@ -83,7 +83,6 @@ ALLOWED: Final[Mapping[type[BaseModel], Mapping[str, Rule]]] = {
         "verdicts": "inside",
         "fallback": "inside",
     },
-    record.KeyPrefix: {"text": "free", "shared": "free", "source": "free"},
     record.Models: {
         "path": "free",
         "url": "fixed",
