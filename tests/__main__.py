@@ -42,6 +42,7 @@ PROGRAMS = (
     "tests/cli",
     "tests/editors",
     "tests/examples",
+    "tests/installer",
     "tests/interop",
     "tests/keysource",
     "tests/rpc/test_process.py",

@@ -51,6 +51,7 @@ COMMANDS = {
     "sandbox": {"--port", "--replay"},
     "schema": {"--out"},
     "ui": {"--no-browser"},
+    "uninstall": set[str](),
     "vault init": {"--protection", "--accept-risk", "--key-file", "--recovery-code"},
     "vault lock": set[str](),
     "vault rekey add": {"kind", "--accept-risk", "--key-file", "--recovery-code"},

@@ -25,6 +25,7 @@ from byokd.cli import (
     terminal,
     transfer,
     ui,
+    uninstall,
     vault,
 )
 from byokd.cli.client import DaemonError, DaemonGone
@@ -108,6 +109,7 @@ for _command in (
     ui.ui,
     sandbox.sandbox,
     schema.schema,
+    uninstall.uninstall,
 ):
     byokd.add_command(_command)
 for _command in (transfer.import_, transfer.export):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -30,6 +31,7 @@ def main(argv: Sequence[str], prog: str, source: Source | None = None) -> int:
     options = _parser(prog, source).parse_args(argv)
     report = Report(as_json=options.json_progress)
     end_on_signals()
+    os.umask(0o077)  # the store refuses a data folder that others can enter
     try:
         if options.command == "install":
             install(source or Source(options.wheel, options.lock, options.find_links), report)

@@ -76,7 +76,7 @@ def install_packages(
     checks = ["--disable-pip-version-check", "--require-hashes", "--only-binary", ":all:"]
     done = 0
     for line in output([*pip, *checks, *options, "--requirement", str(requirements)], lock):
-        if line.startswith("Collecting "):
+        if line.startswith(("Collecting ", "Processing ")):  # from an index, from a folder
             done += 1
             on_package(done)
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sqlite3
+import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, TypeAlias
 from urllib.parse import quote
 
+from byokd import __version__
 from byokd.core.limits import STORE_FULL_BYTES
 from byokd.protocol.actions import RestoreBackupAction
 from byokd.protocol.errors import ByokdError, Internal, StoreBusy, VaultCorrupt
@@ -293,7 +295,8 @@ def check(opened: Connection, steps: Steps) -> int:
             details={"reason": DAMAGED},
         )
     if opened.version() > len(steps):
-        raise store_error("newer", "the store was written by a newer byokd; update this one")
+        this = f"byokd {__version__} in {sys.prefix}"
+        raise store_error("newer", f"a newer byokd wrote the store; update this one: {this}")
     # Not quick_check: it misses an index that disagrees with its table and hides a key.
     if [row.text("integrity_check") for row in opened.query("PRAGMA integrity_check(1)")] != ["ok"]:
         raise _corrupt()
