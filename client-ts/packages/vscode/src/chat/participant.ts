@@ -125,9 +125,9 @@ export class Participant {
     return {};
   }
 
-  #failed({ text, remedy }: Failure, stream: Stream, metadata: TurnMetadata): vscode.ChatResult {
+  #failed({ textBesideButton, remedy }: Failure, stream: Stream, metadata: TurnMetadata): vscode.ChatResult {
     if (remedy) stream.button(buttonOf(remedy));
-    return chatResult(metadata, { message: text });
+    return chatResult(metadata, { message: textBesideButton });
   }
 }
 

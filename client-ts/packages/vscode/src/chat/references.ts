@@ -14,9 +14,13 @@ const IMAGE_TYPES: { readonly [extension: string]: string } = {
   webp: "image/webp",
 };
 
+/** What VS Code adds by itself for its own agent: how to use tools that are not offered here. */
+const AGENT_REFERENCES: ReadonlySet<string> = new Set(["vscode.customizations.index"]);
+
 /** Read each reference. One that cannot be read is named as such. */
 export async function referenceParts(references: readonly vscode.ChatPromptReference[]): Promise<(vscode.LanguageModelTextPart | vscode.LanguageModelDataPart)[]> {
-  const parts = await Promise.all(references.map(({ value, modelDescription }) => partOf(value, modelDescription)));
+  const attached = references.filter(({ id }) => !AGENT_REFERENCES.has(id));
+  const parts = await Promise.all(attached.map(({ value, modelDescription }) => partOf(value, modelDescription)));
   return parts.filter((part) => part !== undefined);
 }
 
@@ -43,7 +47,7 @@ async function filePart(uri: vscode.Uri, range?: vscode.Range) {
 
 function text(title: string | undefined, content: string): vscode.LanguageModelTextPart {
   const fence = "`".repeat(Math.max(3, ...[...content.matchAll(/`{3,}/g)].map(([run]) => run.length + 1)));
-  return new vscode.LanguageModelTextPart(`${title ? `${title}:\n` : ""}${fence}\n${content}\n${fence}`);
+  return new vscode.LanguageModelTextPart(`${title ? `${title}:\n` : ""}${fence}\n${content}\n${fence}\n\n`);
 }
 
 /** A pasted image: its class is not in the stable types. */

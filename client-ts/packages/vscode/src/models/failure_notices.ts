@@ -15,12 +15,12 @@ export class FailureNotices {
     this.#offer = offer;
   }
 
-  show({ text, remedy }: Failure, now = Date.now()): void {
+  show({ textBesideButton, remedy }: Failure, now = Date.now()): void {
     if (!remedy) return;
     const key = JSON.stringify([remedy.command, remedy.arguments]);
     for (const [other, at] of this.#offered) if (now - at >= QUIET_MS) this.#offered.delete(other);
     if (this.#offered.has(key)) return;
     this.#offered.set(key, now);
-    this.#offer(text, remedy);
+    this.#offer(textBesideButton, remedy);
   }
 }

@@ -8,8 +8,10 @@ import { DaemonUnavailable, type Remedy } from "../daemon/unavailable.js";
 import { words } from "../words.js";
 
 export interface Failure {
-  /** Sentences: what happened, and what to do. */
+  /** Sentences: what happened, and what to do, with the name of the command. */
   text: string;
+  /** The same for a place that has a button for the command. */
+  textBesideButton: string;
   /** What a button does about it. */
   remedy: Remedy | undefined;
   /** Which error of VS Code's API this is; undefined if none of them means it. */
@@ -35,10 +37,11 @@ export function failureOf(error: unknown, isPartial = false): Failure {
   const { text, remedy, code } = described(error);
   const command = remedy && paletteName(remedy);
   const advice = command ? ` ${words.chat.runCommand(command)}` : "";
-  return { text: text + advice + (isPartial ? ` ${words.chat.answerIsPartial}` : ""), remedy, code };
+  const ending = isPartial ? ` ${words.chat.answerIsPartial}` : "";
+  return { text: text + advice + ending, textBesideButton: text + ending, remedy, code };
 }
 
-function described(error: unknown): Failure {
+function described(error: unknown): Omit<Failure, "textBesideButton"> {
   if (error instanceof ByokdError) {
     const { userMessage, action, kind } = error.data;
     const known = isKnownAction(action) ? action : undefined;
