@@ -8,6 +8,7 @@ import type { KeyInfo, VaultInfo } from "@byokd/client";
 
 import type { DaemonSettings } from "./config.js";
 import type { DaemonState } from "./daemon/service.js";
+import type { WindowPlace } from "./machine.js";
 
 export interface Facts {
   versions: Readonly<Record<"extension" | "vscode" | "node", string>>;
@@ -15,8 +16,7 @@ export interface Facts {
   system: string;
   /** The kind of VS Code, such as `desktop` or `server-distro`. */
   host: string;
-  remoteName: string | undefined;
-  runsAtWorkspace: boolean;
+  place: WindowPlace;
   isTrusted: boolean;
   settings: DaemonSettings;
   daemon: DaemonState;
@@ -31,13 +31,18 @@ export function diagnosticsOf(facts: Facts): string {
   return lines.map((line) => withoutHome(line, facts.home)).join("\n") + "\n";
 }
 
-function programLines({ versions, system, host, remoteName, runsAtWorkspace, isTrusted, settings }: Facts): string[] {
+function programLines({ versions, system, host, place, isTrusted, settings }: Facts): string[] {
   return [
     `byokd extension: ${versions.extension}`,
     `VS Code: ${versions.vscode} (${host}), node ${versions.node}, ${system}`,
-    `window: ${remoteName ?? "local"}, extension ${runsAtWorkspace ? "at the workspace" : "where the person sits"}, workspace ${isTrusted ? "trusted" : "not trusted"}`,
+    `window: ${windowOf(place)}, extension ${place.runsAtWorkspace ? "at the workspace" : "where the person sits"}, workspace ${isTrusted ? "trusted" : "not trusted"}`,
     `settings: executable ${isSet(settings.executable)}, configFile ${isSet(settings.configFile)}, account ${settings.account === "default" ? "default" : "another"}`,
   ];
+}
+
+/** The kind of remote; in a browser its name is the address of the server, which is left out. */
+function windowOf({ remoteName = "local", isWeb }: WindowPlace): string {
+  return isWeb ? "browser" : /^[a-z-]+$/.test(remoteName) ? remoteName : "remote";
 }
 
 const isSet = (value: string | undefined): string => (value === undefined ? "not set" : "set");

@@ -46,8 +46,7 @@ const FACTS: Facts = {
   versions: { extension: "0.1.0", vscode: "1.139.1", node: "v22.0.0" },
   system: "linux x64 6.1",
   host: "desktop",
-  remoteName: undefined,
-  runsAtWorkspace: false,
+  place: { remoteName: undefined, runsAtWorkspace: false, isWeb: false },
   isTrusted: true,
   settings: { executable: "/home-of/private/byokd", configFile: undefined, account: "account-private" },
   daemon: { type: "failed", program: { command: "/home-of/private/bin/byokd", args: ["--stdio"], place: "setting" }, error: new DaemonUnavailable("it calls https://user:private@proxy.example", { title: "", command: "" }) },
@@ -64,6 +63,12 @@ test("diagnostics name versions, states and counts", { timeout: 10_000 }, () => 
 
 test("diagnostics have nothing of the person", { timeout: 10_000 }, () => {
   assert.doesNotMatch(diagnosticsOf(FACTS), /private|secret|z9z9|example|:\/\//);
+});
+
+test("a window in a browser does not name the server's address", { timeout: 10_000 }, () => {
+  const place = { remoteName: "server.example:8080", runsAtWorkspace: true, isWeb: true };
+  assert.match(diagnosticsOf({ ...FACTS, place }), /window: browser, extension at the workspace/);
+  assert.match(diagnosticsOf({ ...FACTS, place: { ...place, isWeb: false } }), /window: remote, /);
 });
 
 test("without a daemon diagnostics say that the vault is not known", { timeout: 10_000 }, () => {
