@@ -66,18 +66,19 @@ def _foreign_targets(module: Module) -> Iterator[tuple[ast.Attribute, _Scope]]:
     while pending:
         node, scope = pending.pop()
         for target in _targets(node):
-            if isinstance(target, ast.Attribute) and ast.unparse(target.value) not in _OWN:
+            if isinstance(target, ast.Attribute) and not _is_named(target.value, "self", "cls"):
                 yield target, scope
         inner = node if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) else scope
         pending += ((child, inner) for child in ast.iter_child_nodes(node))
 
 
-_OWN = frozenset({"self", "cls"})
+def _is_named(value: ast.expr, *names: str) -> bool:
+    return isinstance(value, ast.Name) and value.id in names
 
 
 def _computed_setattr(module: Module) -> Iterator[ast.Call]:
     """Yield each call of `setattr` whose second argument is not a text in the code."""
-    for node in ast.walk(module.tree):
+    for node in module.nodes:
         match node:
             case ast.Call(func=ast.Name(id="setattr"), args=[_, ast.Constant(), _]):
                 pass
@@ -122,7 +123,7 @@ class _Classes:
     own: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
 
     def read(self, module: Module) -> None:
-        for node in ast.walk(module.tree):
+        for node in module.nodes:
             if isinstance(node, ast.ClassDef):
                 self.modules[node.name].add(module.name)
                 decorators = " ".join(ast.unparse(line) for line in node.decorator_list)
@@ -159,7 +160,7 @@ def _own_attributes(node: ast.ClassDef) -> Iterator[str]:
     """Yield the attributes that the methods of a class set on `self`."""
     for line in ast.walk(node):
         for target in _targets(line):
-            if isinstance(target, ast.Attribute) and ast.unparse(target.value) == "self":
+            if isinstance(target, ast.Attribute) and _is_named(target.value, "self"):
                 yield target.attr
 
 

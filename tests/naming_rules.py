@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 
 from source_tree import Module
 
@@ -94,7 +95,7 @@ OLD_MODULES: dict[str, str] = {
 
 def class_names_say_something(module: Module) -> Iterator[str]:
     """Report classes and modules with an empty word in their name, such as `manager`."""
-    for node in ast.walk(module.tree):
+    for node in module.nodes:
         if isinstance(node, ast.ClassDef):
             for word in AVOIDED_WORDS.intersection(_words(node.name)):
                 yield module.at(node, f"{node.name}: {word!r} says nothing")
@@ -131,6 +132,7 @@ def typescript_names_to_avoid(text: str) -> list[str]:
     return sorted(name for name in set(re.findall(r"[A-Za-z_]\w*", code)) if _avoided(name))
 
 
+@cache
 def _avoided(name: str) -> frozenset[str]:
     """Return the words that make a name unclear."""
     words = NAMES_TO_AVOID.intersection(_without_allowed_terms(name).split("_"))
@@ -145,7 +147,7 @@ def _without_allowed_terms(name: str) -> str:
 
 def _defined_names(module: Module) -> Iterator[tuple[ast.AST, str]]:
     """Yield each name that a module defines, with its node."""
-    for node in ast.walk(module.tree):
+    for node in module.nodes:
         match node:
             case ast.ClassDef(name=name) | ast.FunctionDef(name=name):
                 yield node, name

@@ -1,4 +1,4 @@
-"""The modules of byokd and of its tests, parsed with `ast` and never run.
+"""What rules about the source read: Python files, parsed and never run, and the tracked files.
 
 The checks themselves live in the tests that use this.
 """
@@ -29,6 +29,11 @@ class Module:
         """The syntax tree."""
         return ast.parse(self.text)
 
+    @cached_property
+    def nodes(self) -> tuple[ast.AST, ...]:
+        """All nodes of the tree."""
+        return tuple(ast.walk(self.tree))
+
     @property
     def package(self) -> str:
         """The first part of the name."""
@@ -47,9 +52,10 @@ class Module:
         """Format a finding as `path:line: text`, which editors can jump to."""
         return f"{self.path.relative_to(ROOT)}:{getattr(node, 'lineno', 1)}: {text}"
 
-    def imports(self) -> Iterator[tuple[ast.stmt, str]]:
-        """Yield every import of the file with its full dotted name, such as `a.b.function`."""
-        yield from _imports(ast.walk(self.tree))
+    @cached_property
+    def imports(self) -> tuple[tuple[ast.stmt, str], ...]:
+        """Every import of the file with its full dotted name, such as `a.b.function`."""
+        return tuple(_imports(self.nodes))
 
     def imports_at_run_time(self) -> Iterator[tuple[ast.stmt, str]]:
         """Yield the imports outside `if TYPE_CHECKING:`."""
@@ -57,19 +63,21 @@ class Module:
 
     def functions(self) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
         """Yield every function and method."""
-        for node in ast.walk(self.tree):
+        for node in self.nodes:
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 yield node
 
 
-def _walk_run_time(node: ast.AST) -> Iterator[ast.AST]:
+def _walk_run_time(tree: ast.AST) -> Iterator[ast.AST]:
     """Walk a tree and leave out what stands under `if TYPE_CHECKING:`."""
-    yield node
-    children = ast.iter_child_nodes(node)
-    if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
-        children = iter(node.orelse)
-    for child in children:
-        yield from _walk_run_time(child)
+    pending = [tree]
+    while pending:
+        node = pending.pop()
+        yield node
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+            pending += node.orelse
+        else:
+            pending += ast.iter_child_nodes(node)
 
 
 def _imports(nodes: Iterable[ast.AST]) -> Iterator[tuple[ast.stmt, str]]:
@@ -83,20 +91,6 @@ def _imports(nodes: Iterable[ast.AST]) -> Iterator[tuple[ast.stmt, str]]:
 def length(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
     """Return the number of lines of a function, with its docstring, without its decorators."""
     return (node.end_lineno or node.lineno) - node.lineno + 1
-
-
-def _read(folder: Path) -> tuple[Module, ...]:
-    modules = []
-    for path in sorted(folder.rglob("*.py")):
-        parts = path.relative_to(folder).with_suffix("").parts
-        name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
-        modules.append(Module(name, path, path.read_text(encoding="utf-8")))
-    return tuple(modules)
-
-
-MODULES = _read(SOURCE)
-TESTS = _read(ROOT / "tests")
-PROVIDER_IDS = frozenset(path.stem for path in (SOURCE / "catalog" / "providers").glob("*.toml"))
 
 
 def tracked() -> tuple[Path, ...]:

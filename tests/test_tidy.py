@@ -12,7 +12,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from source_tree import MODULES, ROOT, SOURCE, TESTS, Module, length, tracked
+from parsed_modules import MODULES, TESTS
+from source_tree import ROOT, SOURCE, Module, length, tracked
 
 TOP_LEVEL = frozenset(
     {
@@ -82,7 +83,7 @@ def test_every_limit_is_used() -> None:
 
 
 def _names(module: Module) -> Iterator[str]:
-    for node in ast.walk(module.tree):
+    for node in module.nodes:
         if isinstance(node, ast.Name):
             yield node.id
         elif isinstance(node, ast.Attribute):
@@ -97,7 +98,7 @@ def _sleeps(module: Module) -> Iterator[str]:
 
     `sleep(0)`, which only yields to the loop, is allowed.
     """
-    for node in ast.walk(module.tree):
+    for node in module.nodes:
         match node:
             case ast.Call(func=ast.Attribute(attr="sleep") | ast.Name(id="sleep")):
                 if not (node.args and ast.unparse(node.args[0]) == "0"):

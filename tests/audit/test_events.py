@@ -9,13 +9,13 @@ import pytest
 from byokd.audit.events import DETAILS, EVENTS, SECURITY, require_known
 from byokd.protocol.base import Json
 from byokd.protocol.errors import Internal
-from source_tree import MODULES
+from parsed_modules import MODULES
 
 _LITERALS = {
     node.value
     for module in MODULES
     if module.within("services") or module.within("audit")
-    for node in ast.walk(module.tree)
+    for node in module.nodes
     if isinstance(node, ast.Constant) and isinstance(node.value, str)
     if module.name != "audit.events"
 }
