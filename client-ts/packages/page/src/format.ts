@@ -77,8 +77,8 @@ export function sentence(text: string): string {
   const trimmedText = text.trim();
   if (!trimmedText) return "";
   const first = trimmedText[0] as string;
-  // a name such as `api.mistral.ai` or `key_…` keeps its spelling
-  const isWord = /^[a-z]+(?=[\s,:;]|$)/.test(trimmedText);
+  // a name such as `api.mistral.ai`, `key_…` or byokd keeps its spelling
+  const isWord = /^(?!byokd\b)[a-z]+(?=[\s,:;]|$)/.test(trimmedText);
   const start = isWord ? first.toUpperCase() + trimmedText.slice(1) : trimmedText;
   return /[.!?…]$/.test(start) ? start : `${start}.`;
 }

@@ -76,6 +76,8 @@ const UPDATE_KEY = "Update key";
 export class Model {
   state: State = START;
   readonly #listeners = new Set<() => void>();
+  /** Where the host sends the page as soon as it is loaded. */
+  #at: Place | undefined;
 
   constructor(readonly host: Host) {
     host.listen((message) => void this.#take(message));
@@ -104,7 +106,9 @@ export class Model {
   }
 
   /** Go where the host says; a key of which only the id is known is looked up. */
-  go({ view, provider = null, keyId = null }: Place): void {
+  go(at: Place): void {
+    if (!this.state.loaded) return void (this.#at = at);
+    const { view, provider = null, keyId = null } = at;
     const key = this.state.keys.find((item) => item.keyId === keyId);
     const of = key?.provider ?? provider;
     if (view === "addKey" && of === null) return this.set({ firstTime: true });
@@ -194,8 +198,10 @@ export class Model {
 
   async #hello({ host, opensChat = false, machine, at }: Extract<HostMessage, { type: "hello" }>): Promise<void> {
     this.set({ connected: true, host, opensChat, machine: machine ?? null, starting: false, unavailable: null });
-    await this.load();
     if (at) this.go(at);
+    await this.load();
+    if (this.#at) this.go(this.#at);
+    this.#at = undefined;
   }
 
   #question({ id, params }: Extract<HostMessage, { type: "question" }>): void {

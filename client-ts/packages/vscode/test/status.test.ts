@@ -28,16 +28,16 @@ const snapshot = (keys: readonly KeyInfo[], state: VaultInfo["state"] = "unlocke
   ...more,
 });
 
-const CASES: readonly [string, Snapshot, string, string, object][] = [
-  ["no daemon", snapshot([], "unlocked", { daemon: "notFound" }), "$(key) Set up byokd", "plain", { view: "providers" }],
-  ["a daemon that does not run", snapshot([], "unlocked", { daemon: "failed" }), "$(error) byokd", "error", { view: "providers" }],
-  ["a daemon that starts", snapshot([], "unlocked", { daemon: "starting", vault: null }), "$(key) byokd", "plain", { view: "providers" }],
+const CASES: readonly [string, Snapshot, string, string, object | undefined][] = [
+  ["no daemon", snapshot([], "unlocked", { daemon: "notFound" }), "$(key) Set up byokd", "plain", undefined],
+  ["a daemon that does not run", snapshot([], "unlocked", { daemon: "failed" }), "$(error) byokd", "error", undefined],
+  ["a daemon that starts", snapshot([], "unlocked", { daemon: "starting", vault: null }), "$(key) byokd", "plain", undefined],
   ["no vault", snapshot([], "uninitialized"), "$(key) Add AI key", "plain", { view: "addKey" }],
   ["no key", snapshot([]), "$(key) Add AI key", "plain", { view: "addKey" }],
   ["a locked vault", snapshot([key()], "locked"), "$(lock) Keys locked", "plain", { view: "vault" }],
   ["a vault that cannot be opened", snapshot([key()], "unavailable"), "$(warning) Vault", "warning", { view: "vault" }],
-  ["one key", snapshot([key()]), "$(key) 1 key", "plain", { view: "providers" }],
-  ["keys that a person disabled", snapshot([key(), key({ state: "userDisabled" })]), "$(key) 2 keys", "plain", { view: "providers" }],
+  ["one key", snapshot([key()]), "$(key) 1 key", "plain", undefined],
+  ["keys that a person disabled", snapshot([key(), key({ state: "userDisabled" })]), "$(key) 2 keys", "plain", undefined],
   ["a rejected key", snapshot([key({ state: "softDisabled" }), key()]), "$(warning) Mistral key", "warning", { view: "providers", provider: "mistral" }],
   ["two rejected keys", snapshot([key({ state: "softDisabled" }), key({ reason: "integrity" })]), "$(warning) 2 keys", "warning", { view: "providers", provider: "mistral" }],
 ];
@@ -53,15 +53,19 @@ for (const [name, state, text, tone, at] of CASES) {
 test("the tooltip has each key with its state, and at most a dozen", LIMIT, () => {
   const { tooltip } = summaryOf(snapshot([key({ state: "suspect", label: null }), ...Array.from({ length: 14 }, () => key({ provider: "acme" }))]));
   const lines = tooltip.split("\n");
-  assert.equal(lines.filter((line) => line.startsWith("| acme | work | Active |")).length, 12);
+  assert.equal(lines.filter((line) => line === "- acme\\, work\\: active").length, 12);
   assert.match(tooltip, /and 3 more/);
-  assert.match(summaryOf(snapshot([key({ label: null })])).tooltip, /\| Mistral \| …cdef \| Active \|/);
+  assert.match(summaryOf(snapshot([key({ label: null })])).tooltip, /^- Mistral\\, …cdef\\: active$/m);
+  const dead = key({ provider: "zhipu", state: "softDisabled" });
+  assert.match(summaryOf(snapshot([key(), dead])).tooltip, /zhipu.*rejected.*\n.*Mistral/);
 });
 
 test("names and labels are only text in the tooltip and in the bar", LIMIT, () => {
   const attack = "a|b](command:x) $(zap) <img src=x>\n# c *d*";
   const summary = summaryOf(snapshot([key({ label: attack, state: "softDisabled" })], "unlocked", { names: new Map([["mistral", attack]]) }));
-  assert.ok(!/[^\\](?=[|\]()<>*#$])/.test(summary.tooltip.split("\n").find((line) => line.includes("zap"))?.slice(2, -2).replaceAll(" | ", " ") ?? "|"));
+  const line = summary.tooltip.split("\n").find((text) => text.includes("zap")) ?? "";
+  assert.ok(line.startsWith("- a\\|b\\]\\(command\\:x\\) \\$\\(zap\\)"));
+  assert.doesNotMatch(line.slice(2), /(?<!\\)[|\]()<>*#$]/);
   assert.ok(!summary.text.slice("$(warning)".length).includes("$("));
 });
 

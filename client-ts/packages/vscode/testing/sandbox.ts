@@ -22,15 +22,21 @@ export const SKIP = PYTHON ? false : "BYOKD_PYTHON is not set";
 
 /** The daemons of `windows` windows, with one empty store. They end with the test. */
 export async function testingDaemons(t: TestContext, windows: number): Promise<Daemon[]> {
+  const { program, daemons } = await testingProgram(t);
+  daemons.push(...Array.from({ length: windows }, () => daemonOf(() => program)));
+  return daemons;
+}
+
+/** The program of a daemon with an empty store, which is removed after `daemons` have ended with the test. */
+export async function testingProgram(t: TestContext): Promise<{ program: Program; daemons: Daemon[] }> {
   const dataDir = await mkdtemp(join(tmpdir(), "byokd-vscode-"));
   const args = ["-I", "-X", "utf8", "-m", "byokd.testing", "--stdio", "--data-dir", dataDir];
-  const program: Program = { command: PYTHON, args, place: "path" };
-  const daemons = Array.from({ length: windows }, () => daemonOf(() => program));
+  const daemons: Daemon[] = [];
   t.after(async () => {
     await Promise.all(daemons.map((daemon) => daemon.dispose()));
     await rm(dataDir, { recursive: true });
   });
-  return daemons;
+  return { program: { command: PYTHON, args, place: "path" }, daemons };
 }
 
 /** A daemon whose program is the one that `find` returns at the moment. */

@@ -38,6 +38,6 @@ export class StatusBar implements vscode.Disposable {
     this.#item.tooltip = new vscode.MarkdownString(tooltip); // neither trusted, nor with icons or HTML
     this.#item.accessibilityInformation = { label: spoken, role: "button" };
     this.#item.backgroundColor = colour === undefined ? undefined : new vscode.ThemeColor(colour);
-    this.#item.command = { title: words.page.title, command: "byokd.openProviders", arguments: [at] };
+    this.#item.command = { title: words.page.title, command: "byokd.openProviders", arguments: at ? [at] : [] };
   }
 }

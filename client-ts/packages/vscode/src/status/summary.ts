@@ -14,18 +14,18 @@ export interface Summary {
   /** For screen readers. */
   spoken: string;
   tone: "plain" | "warning" | "error";
-  at: Place;
+  /** Where the page opens; it decides by itself if undefined. */
+  at: Place | undefined;
 }
 
 const ROWS_MAX = 12;
-const PROVIDERS: Place = { view: "providers" };
 
 export function summaryOf(snapshot: Snapshot): Summary {
-  const { title, icon, tone = "plain", at = PROVIDERS, line } = headOf(snapshot);
+  const { title, icon, tone = "plain", at, line } = headOf(snapshot);
   return {
     text: `$(${icon}) ${title.replaceAll("$(", "$ (")}`,
     spoken: `${words.product}: ${line}`,
-    tooltip: [`**${words.product}**: ${escaped(line)}`, table(snapshot), words.status.click].filter(Boolean).join("\n\n"),
+    tooltip: [`**${words.product}**: ${escaped(line)}`, rows(snapshot), words.status.click].filter(Boolean).join("\n\n"),
     tone,
     at,
   };
@@ -62,13 +62,12 @@ export function needsAttention({ state, reason }: KeyInfo): boolean {
   return state === "softDisabled" || reason === "integrity";
 }
 
-function table({ keys, names }: Snapshot): string {
-  if (keys.length === 0) return "";
-  const { columns } = words.status;
-  const sorted = keys.toSorted((a, b) => nameOf(a, names).localeCompare(nameOf(b, names)));
-  const rows = sorted.slice(0, ROWS_MAX).map((key) => [nameOf(key, names), labelOf(key), stateOf(key)].map(escaped));
-  const more = keys.length > ROWS_MAX ? `\n\n${words.status.more(keys.length - ROWS_MAX)}` : "";
-  return [columns, ["---", "---", "---"], ...rows].map((cells) => `| ${cells.join(" | ")} |`).join("\n") + more;
+/** Each key with its state, those that need attention first. */
+function rows({ keys, names }: Snapshot): string {
+  const rank = (key: KeyInfo) => (needsAttention(key) ? 0 : 1);
+  const sorted = keys.toSorted((a, b) => rank(a) - rank(b) || nameOf(a, names).localeCompare(nameOf(b, names)));
+  const shown = sorted.slice(0, ROWS_MAX).map((key) => `- ${escaped(words.status.row(nameOf(key, names), labelOf(key), stateOf(key)))}`);
+  return [...shown, ...(keys.length > ROWS_MAX ? [`- ${words.status.more(keys.length - ROWS_MAX)}`] : [])].join("\n");
 }
 
 export const nameOf = (key: KeyInfo, names: Snapshot["names"]): string => names.get(key.provider) ?? key.provider;
