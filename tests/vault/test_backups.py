@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 
 from byokd.core.limits import BACKUP_EVERY_MS, BACKUPS_MAX
+from byokd.keysource import recovery
 from byokd.protocol.errors import NotFound, StoreFailed, VaultCorrupt, VaultError, VaultLocked
 from byokd.store import files
-from byokd.vault import Backups, SlotSecrets, VaultTx, keys
+from byokd.vault import Backups, SlotSecrets, VaultTx, keys, rekey
+from byokd.vault.rekey import NewSlot
 from byokd.vault.rows import key_id_to_bytes
 from vault import vault_fixture
 from vault.vault_fixture import ACCOUNT, SECRET, VaultFixture, tampering
@@ -63,6 +65,27 @@ async def test_backups_are_hourly_and_three_are_retained(tmp_path: Path) -> None
         await fixture.put()
         assert await backups.take_if_due() is None
         assert len({copy.number for copy in await backups.list()}) == BACKUPS_MAX
+
+
+async def test_new_slot_is_in_the_newest_backup_at_once(tmp_path: Path) -> None:
+    async with vault_fixture.open_vault(tmp_path) as fixture:
+        backups, _ = _backups(fixture)
+        await fixture.put()
+        assert await backups.take_if_due() is not None
+        code = recovery.new_code()
+        await rekey.add_slot(
+            fixture.vault,
+            NewSlot("recoveryCode", SlotSecrets(recovery_code=code)),
+            at=fixture.now(),
+            added=lambda tx, _: fixture.note(tx, "slot.added"),
+            removed=lambda tx, _: fixture.note(tx, "slot.removed"),
+        )
+        assert await backups.take_if_due() is not None, "whatever the hour"
+        assert await backups.take_if_due() is None
+        await fixture.vault.lock()
+        await backups.restore(1, None)
+        info = await fixture.vault.unlock_with(SlotSecrets(recovery_code=code))
+        assert info.state == "unlocked"
 
 
 async def test_backup_that_holds_a_deleted_key_is_removed(tmp_path: Path) -> None:

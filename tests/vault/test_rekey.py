@@ -31,6 +31,7 @@ from byokd.protocol.vault import Protection, SlotInfo
 from byokd.store import files
 from byokd.store.paths import store_paths
 from byokd.vault import SlotSecrets, VaultTx, keys, pending_keys, rekey, rows
+from byokd.vault.key_wrapping import Slot
 from byokd.vault.rekey import NewSlot
 from keysource import keyrings
 from keysource.keyrings import Keyring
@@ -97,6 +98,25 @@ class Rekeyed(VaultFixture):
             at=self.now(),
             record=lambda tx: self.note(tx, "store.rekeyed"),
         )
+
+    async def everything(
+        self, secrets: SlotSecrets = NOTHING, new: SlotSecrets = NOTHING
+    ) -> list[tuple[str, str]]:
+        """Return kind and reason of each slot whose key is the same as before."""
+
+        def renewed(tx: VaultTx, slot_id: bytes, old: Slot) -> None:
+            self.note(tx, "slot.added", account=f"slot-{slot_id[:2].hex()}")
+            self.note(tx, "slot.removed", account=f"slot-{old.slot_id[:2].hex()}")
+
+        unrenewed = await rekey.renew_root(
+            self.vault,
+            secrets,
+            new,
+            at=self.now(),
+            record=lambda tx: self.note(tx, "store.rekeyed"),
+            renewed=renewed,
+        )
+        return [(slot.kind, slot.reason) for slot in unrenewed]
 
     async def data(self, *accounts: str) -> None:
         await rekey.renew_data_keys(
@@ -447,6 +467,92 @@ async def test_tampered_key_stays_refused_and_keeps_its_data_key(fixture: Rekeye
         await fixture.open(tampered.key_id)
 
 
+# --- everything, with the slots' keys -------------------------------------------------------------
+
+
+async def test_older_copy_does_not_open_with_the_present_keys(fixture: Rekeyed) -> None:
+    row = await fixture.put()
+    await fixture.add("keyFile")
+    copy = fixture.places.vault_db.read_bytes()
+    items, files_before = set(fixture.backend.items), fixture.files
+    assert await fixture.everything() == []
+    assert fixture.slots == [("osKeyring", "active"), ("keyFile", "active")]
+    assert len(fixture.backend.items) == len(fixture.files) == 1
+    assert not items & set(fixture.backend.items)
+    assert not set(files_before) & set(fixture.files)
+    assert (await fixture.verify()).ok
+    later = await _reopened(fixture)
+    assert await later.open(row.key_id) == SECRET
+    await later.vault.aclose()
+    later.places.vault_db.write_bytes(copy)
+    old = Rekeyed(fixture.folder, fixture.backend)
+    assert (await old.vault.unlock()).reason == "itemMissing"
+    await old.vault.aclose()
+
+
+async def test_present_key_under_the_name_of_an_old_one_opens_no_older_copy(
+    fixture: Rekeyed,
+) -> None:
+    await fixture.add("keyFile", "protections")
+    copy = fixture.places.vault_db.read_bytes()
+    (before,) = fixture.files
+    await fixture.everything()
+    (after,) = fixture.files
+    await fixture.vault.aclose()
+    fixture.places.vault_db.write_bytes(copy)
+    state = fixture.places.state
+    (state / after).rename(state / before)
+    old = Rekeyed(fixture.folder, fixture.backend)
+    info = await old.vault.unlock()
+    assert (info.state, info.reason) == ("unavailable", "storeCorrupt")
+    await old.vault.aclose()
+
+
+async def test_same_passphrase_and_code_are_named_and_get_new_parameters(
+    fixture: Rekeyed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await fixture.add("passphrase", passphrase=PHRASE)
+    await fixture.add("recoveryCode", recovery_code=CODE)
+    with pytest.raises(VaultLocked):
+        await fixture.everything(SlotSecrets(passphrase=OTHER, recovery_code=CODE))
+    assert len(fixture.backend.items) == 1, "the new item is removed with the failed change"
+    monkeypatch.setattr(phrases, "new_cost", lambda: Cost(bytes(range(1, 17)), 19 * 1024, 2, 1))
+    unrenewed = await fixture.everything(SlotSecrets(passphrase=PHRASE, recovery_code=CODE))
+    assert unrenewed == [("passphrase", "samePassphrase"), ("recoveryCode", "sameRecoveryCode")]
+    with tampering(fixture.folder) as raw:
+        params = raw.execute("SELECT kdf_params FROM key_slot WHERE slot_type = 'passphrase'")
+        assert bytes(range(1, 17)) in params.fetchone()[0]
+    code = recovery.new_code()
+    unrenewed = await fixture.everything(
+        SlotSecrets(passphrase=PHRASE), SlotSecrets(recovery_code=code)
+    )
+    assert unrenewed == [("passphrase", "samePassphrase")]
+    for good in (SlotSecrets(), SlotSecrets(passphrase=PHRASE), SlotSecrets(recovery_code=code)):
+        fixture = await _reopened(fixture, good)
+        assert fixture.vault.status().state == "unlocked"
+    await fixture.vault.aclose()
+
+
+async def test_slot_whose_source_refuses_a_new_key_keeps_its_key_and_is_named(
+    fixture: Rekeyed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row = await fixture.put()
+    items = set(fixture.backend.items)
+
+    def refuse(*_: object, **__: object) -> None:
+        raise source_error("backendLocked")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(fixture.backend, "set", refuse)
+        assert await fixture.everything() == [("osKeyring", "sourceFailed")]
+    assert set(fixture.backend.items) == items
+    assert fixture.slots == [("osKeyring", "active")]
+    later = await _reopened(fixture)
+    assert await later.open(row.key_id) == SECRET
+    assert (await later.verify()).ok
+    await later.vault.aclose()
+
+
 # --- crashes --------------------------------------------------------------------------------------
 
 
@@ -499,11 +605,23 @@ async def _root(fixture: Rekeyed) -> None:
     await fixture.root()
 
 
+async def _everything(fixture: Rekeyed) -> None:
+    await fixture.everything()
+
+
 async def _data(fixture: Rekeyed) -> None:
     await fixture.data(ACCOUNT, "work")
 
 
-_CHANGES = [_to_passphrase, _to_key_file, _to_another_item, _add_and_remove, _root, _data]
+_CHANGES = [
+    _to_passphrase,
+    _to_key_file,
+    _to_another_item,
+    _add_and_remove,
+    _root,
+    _everything,
+    _data,
+]
 
 
 @pytest.mark.parametrize("change", _CHANGES)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
+from typing import Final
 
 import click
 
@@ -17,6 +18,7 @@ from byokd.protocol.vault import (
     KeyFilePlace,
     RekeyChange,
     SlotKind,
+    UnrenewedReason,
     VaultInfo,
     VaultRekeyParams,
     VaultRekeyResult,
@@ -25,6 +27,14 @@ from byokd.protocol.vault import (
 )
 
 _METHOD = "vault/rekey"
+
+_UNRENEWED: Final[dict[UnrenewedReason, str]] = {
+    "samePassphrase": "older copies of the vault open with the same passphrase",
+    "sameRecoveryCode": "older copies of the vault open with the same recovery code",
+    "providedFile": "byokd does not write that file, and older copies of the vault open with it",
+    "sourceFailed": "no new key could be stored, so older copies open with the present one; try"
+    " again",
+}
 
 code_option = click.option(
     "--recovery-code",
@@ -116,7 +126,10 @@ def data(daemon: Daemon) -> None:
 @rekey.command(name="all")
 @with_daemon
 def everything(daemon: Daemon) -> None:
-    """Renew the root key and the data keys."""
+    """Renew the root key, the data keys and the key of each slot.
+
+    Older copies of the vault then do not open with the present master key.
+    """
     _renew(daemon, "everything")
 
 
@@ -179,6 +192,8 @@ def _renew(daemon: Daemon, change: RekeyChange) -> None:
     )
     result = daemon.call(_METHOD, params, VaultRekeyResult)
     _show_slots(result.vault)
+    for slot in result.not_renewed:
+        terminal.say(f"not renewed: {slot.kind} {slot.slot_id}: {_UNRENEWED[slot.reason]}")
     if recipient:
         recipient.show(daemon, _METHOD, result.recovery_code)
 

@@ -2,4 +2,4 @@
 
 from typing import Final
 
-SCHEMA_HASH: Final = "sha256:b6daf5c7f8b161f84f039a1b1f7ea65c26bfedb43b27c834830c5062dd10283c"
+SCHEMA_HASH: Final = "sha256:6c4dd5ac7ac86430d078a2a5ad50f6623a1e1958a9463aa9a20a44d28f2a9000"

@@ -20,6 +20,9 @@ RekeyChange: TypeAlias = Literal[
 ]
 KeyFilePlace: TypeAlias = Literal["own", "systemd", "runSecrets"]
 SlotState: TypeAlias = Literal["pending", "active", "retiring"]
+UnrenewedReason: TypeAlias = Literal[
+    "samePassphrase", "sameRecoveryCode", "providedFile", "sourceFailed"
+]
 
 
 ChoiceReason: TypeAlias = Literal[
@@ -155,7 +158,9 @@ class VaultRekeyParams(Params):
 
     `add_slot` creates a slot of `kind`; `replace_protection` creates one and removes every other
     protection; `remove_slot` removes `slot_id`; `root_key` and `data_keys` renew those keys,
-    `everything` renews both.
+    `everything` renews both, and the key of each slot where that is possible: the keyring's item,
+    byokd's own key file, and the parameters of a passphrase. Older copies of the store then do not
+    open with the present keys.
 
     `passphrase` and `recovery_code` are the present ones, needed where a new root key is wrapped
     under them; `new_passphrase` is for a new slot of that kind. A new recovery code is returned
@@ -174,11 +179,24 @@ class VaultRekeyParams(Params):
     recipient_public_key: str | None = Field(default=None, max_length=PUBLIC_KEY_MAX_CHARS)
 
 
+class UnrenewedSlot(Value):
+    """A slot that opens older copies of the store, too, after `everything`.
+
+    `reason`: the passphrase or the recovery code is the same as before; the key file is provided
+    from outside; or the keyring or the disk did not store a new key, and the old one is still used.
+    """
+
+    slot_id: SlotId
+    kind: SlotKind
+    reason: UnrenewedReason
+
+
 class VaultRekeyResult(Result):
-    """`recovery_code` is null unless one was created."""
+    """`recovery_code` is null unless one was created; `not_renewed` is for `everything`."""
 
     vault: VaultInfo
     recovery_code: SealedSecret | None
+    not_renewed: tuple[UnrenewedSlot, ...] = ()
 
 
 class VaultChanged(Params):

@@ -7,7 +7,7 @@ raises `Internal`, and nothing is committed.
 from __future__ import annotations
 
 from byokd.store.connection import DAMAGED
-from byokd.store.transaction import KeyFacts, VaultTx
+from byokd.store.transaction import KeyFacts, VaultTx, slot_id_to_text
 from byokd.vault import accounts, keys, rekey, transfer
 from byokd.vault.backups import Backups
 from byokd.vault.rows import KeyRow, Listing, NewKey, OpenedKey
@@ -31,5 +31,6 @@ __all__ = [
     "keys",
     "rekey",
     "slot_id_to_bytes",
+    "slot_id_to_text",
     "transfer",
 ]

@@ -53,7 +53,7 @@ class Backups:
         """Take a backup if one is due, then remove outdated ones; return the new one.
 
         Due: with the first key; when the vault changed and the newest backup is an hour old; at
-        once when a backup holds what was deleted since.
+        once when a backup holds what was deleted since, or the newest lacks a slot.
         """
         async with self._lock:
             return await asyncio.to_thread(self._take_if_due)
@@ -103,13 +103,13 @@ class Backups:
     def _due(self, now: _Contents, last: StoreCopy | None) -> bool:
         if last is None:
             return any(kind == "key" for kind, _ in now.held)
-        age_ms = self._clock() - last.taken_at
-        if 0 <= age_ms < BACKUP_EVERY_MS:
-            return False
+        is_recent = 0 <= self._clock() - last.taken_at < BACKUP_EVERY_MS
         try:
             then = self._copies.inspect(_contents, last.path)
         except VaultError:
-            return True
+            then = None
+        if is_recent:
+            return then is not None and any(kind == "slot" for kind, _ in now.held - then.held)
         return then is None or then.head != now.head
 
     def _take(self, outdated: Sequence[Path]) -> StoreCopy:

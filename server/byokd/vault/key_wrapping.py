@@ -8,7 +8,7 @@ A new protection wraps the same root key once more; no API key is sealed again.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final, get_args
 
@@ -253,10 +253,13 @@ def drop_unused_data_keys(tx: VaultTx, account: str, before: int) -> None:
     tx.changed = tx.changed or removed > 0
 
 
-def replace_root(tx: VaultTx, slot_keys: Sequence[SlotKey], *, at: int) -> RootKeys:
+def replace_root(
+    tx: VaultTx, slot_keys: Sequence[SlotKey], *, retired: Collection[bytes] = (), at: int
+) -> RootKeys:
     """Replace the root key and return the previous ones; other active slots are deleted.
 
-    Data keys are wrapped again and slot MACs renewed. A row that fails its check keeps failing.
+    The rows of `retired` slots stay until their keys are deleted from their sources. Data keys are
+    wrapped again and slot MACs renewed. A row that fails its check keeps failing.
 
     Raises:
         VaultCorrupt: a data key was changed from outside; what it seals would be lost.
@@ -270,7 +273,8 @@ def replace_root(tx: VaultTx, slot_keys: Sequence[SlotKey], *, at: int) -> RootK
         key = read_data_key(tx, account, version=version)
         if key is not None:
             _write_data_key(tx, after, account, key, at=row.natural("created_at"))
-    before_ids = {slot.slot_id.hex() for slot in authentic_slots(tx) if slot.state == ACTIVE}
+    active = [slot for slot in authentic_slots(tx) if slot.state == ACTIVE]
+    before_ids = {slot.slot_id.hex() for slot in active}
     after_ids = {key.slot_id.hex() for key in slot_keys}
     tx.unrecorded_slots |= dict.fromkeys(before_ids - after_ids, False) | dict.fromkeys(
         after_ids - before_ids, True
@@ -280,12 +284,19 @@ def replace_root(tx: VaultTx, slot_keys: Sequence[SlotKey], *, at: int) -> RootK
     for slot_key in slot_keys:
         created_at = created_at_of.get(slot_key.slot_id, at)
         write_slot(sql, after, wrap_root(after, slot_key, at=created_at))
+    for slot in active:
+        if slot.slot_id in retired:
+            write_slot(sql, before, retiring(slot))
     for slot in all_slots(sql):
         if slot.state != ACTIVE and same(slot.mac(before), slot.row_mac):
             write_slot(sql, after, replace(slot, rk_version=after.version))
     tx.keys, tx.meta = after, replace(tx.meta, rk_version=after.version)
     tx.changed = True
     return before
+
+
+def retiring(slot: Slot) -> Slot:
+    return replace(slot, state=RETIRING, blob=None, row_gen=slot.row_gen + 1)
 
 
 def _write_data_key(tx: VaultTx, under: RootKeys, account: str, key: DataKey, *, at: int) -> None:

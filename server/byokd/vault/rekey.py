@@ -9,26 +9,26 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Final, Literal, TypeAlias
 
 from byokd.core.limits import SLOTS_MAX
 from byokd.keysource.source import Item, source_error
 from byokd.protocol.errors import Conflict, InvalidParams, NotFound, Unsupported, VaultError
-from byokd.protocol.vault import SlotKind
+from byokd.protocol.vault import SlotKind, UnrenewedReason
 from byokd.store.transaction import VaultTx
 from byokd.vault.key_wrapping import (
     ACTIVE,
     ID_BYTES,
     PENDING,
-    RETIRING,
     Slot,
     SlotKey,
     StoredSlots,
     all_slots,
     authentic_slots,
     replace_root,
+    retiring,
     wrap_root,
     write_slot,
 )
@@ -41,10 +41,22 @@ from byokd.vault.vault import Vault
 SlotRecorder: TypeAlias = Callable[[VaultTx, bytes], object]
 """Appends the audit entry about a slot, in the transaction of the change."""
 
+RenewalRecorder: TypeAlias = Callable[[VaultTx, bytes, Slot], object]
+"""Appends the entries of a slot that another one, with a new key, takes the place of."""
+
 Retire: TypeAlias = Literal["none", "protections", "recoveryCodes"]
 
 _STORED_KINDS: Final = frozenset({"osKeyring", "keyFile"})
 """The kinds whose key is stored outside of the vault, and must be deleted there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unrenewed:
+    """A slot whose key opens older copies of the store, too."""
+
+    slot_id: bytes
+    kind: SlotKind
+    reason: UnrenewedReason
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,11 +145,15 @@ async def renew_root(
     *,
     at: int,
     record: Callable[[VaultTx], object],
-) -> None:
-    """Replace the root key, in one transaction.
+    renewed: RenewalRecorder | None = None,
+) -> list[Unrenewed]:
+    """Replace the root key, in one transaction; with `renewed` the slots' keys as well.
 
     `secrets` opens the slots that need a passphrase or a recovery code; the recovery code in `new`
     replaces those that are not supplied.
+
+    Returns:
+        The slots whose key could not be renewed; none without `renewed`.
 
     Raises:
         InvalidParams: a recovery code is needed, the old or a new one.
@@ -147,15 +163,27 @@ async def renew_root(
         stored = await vault.refresh_slots()
         if stored is None:
             raise source_error("itemMissing")
-        slot_keys = await _current_slot_keys(vault, stored, secrets, new)
+        renewal = _Renewal(vault, stored, secrets, new, at)
 
         def work(tx: VaultTx) -> None:
             if {slot.slot_id for slot in _active(tx)} != {slot.slot_id for slot in stored.active}:
                 raise Conflict("the slots of the vault changed meanwhile; try again")
-            renew_row_macs(tx, replace_root(tx, slot_keys, at=at))
+            retired = [slot.slot_id for slot in renewal.replaced.values()]
+            renew_row_macs(tx, replace_root(tx, renewal.slot_keys, retired=retired, at=at))
+            if renewed is not None:
+                for slot_id, old in renewal.replaced.items():
+                    renewed(tx, slot_id, old)
             record(tx)
 
-        await vault.transaction(work)
+        try:
+            await renewal.collect(with_slots=renewed is not None)
+            await vault.transaction(work)
+        except BaseException:
+            with suppress(VaultError):
+                await _remove_unfinished(vault)
+            raise
+        await _remove_unfinished(vault)
+    return renewal.unrenewed
 
 
 async def renew_data_keys(
@@ -177,26 +205,90 @@ async def renew_data_keys(
         await vault.transaction(work)
 
 
-async def _current_slot_keys(
-    vault: Vault, stored: StoredSlots, secrets: SlotSecrets, new: SlotSecrets
-) -> list[SlotKey]:
-    """Return the key of every active slot, each verified."""
-    slot_keys: list[SlotKey] = []
-    for slot in stored.active:
-        if slot.kind == RECOVERY and secrets.recovery_code is None:
-            if new.recovery_code is None:
-                raise InvalidParams(
-                    "the vault has a recovery code: send it, or a public key for a new one",
-                    details=[{"pointer": "/recoveryCode", "reason": "this field is required"}],
-                )
-            if all(key.kind != RECOVERY for key in slot_keys):
-                item = Item(stored.store_id, os.urandom(ID_BYTES))
-                slot_keys.append(await vault.slot_keys.make(item, RECOVERY, new))
-            continue
-        kek = await vault.slot_keys.read(stored.store_id, slot, secrets, interactive=True)
-        open_slot(stored, slot, kek)
-        slot_keys.append(SlotKey(slot.slot_id, slot.kind, slot.kdf_params, kek))
-    return slot_keys
+@dataclass(slots=True)
+class _Renewal:
+    """Collects the key of every slot that the new root key is wrapped under.
+
+    Attributes:
+        replaced: the id of each new slot whose key was just stored, with the slot before it.
+    """
+
+    vault: Vault
+    stored: StoredSlots
+    secrets: SlotSecrets
+    new: SlotSecrets
+    at: int
+    slot_keys: list[SlotKey] = field(default_factory=list)
+    replaced: dict[bytes, Slot] = field(default_factory=dict)
+    unrenewed: list[Unrenewed] = field(default_factory=list)
+
+    async def collect(self, *, with_slots: bool) -> None:
+        """Take each slot's present key, verified; `with_slots` a new one where that is possible."""
+        for slot in self.stored.active:
+            if slot.kind == RECOVERY and self.secrets.recovery_code is None:
+                await self._new_recovery_code()
+            elif not (with_slots and await self._renew(slot)):
+                await self._keep(slot)
+
+    async def _renew(self, slot: Slot) -> bool:
+        """Return whether the slot has a new key now; the reason why not is noted."""
+        reason: UnrenewedReason | None = None
+        if slot.kind == "passphrase":
+            reason = "samePassphrase"
+        elif slot.kind == RECOVERY:
+            reason = "sameRecoveryCode"
+        elif slot.kdf_params != NO_PARAMS:
+            reason = "providedFile"
+        elif not await self._store_new_key(slot):
+            reason = "sourceFailed"
+        if reason is not None:
+            self.unrenewed.append(Unrenewed(slot.slot_id, slot.kind, reason))
+        if reason != "samePassphrase":
+            return reason is None
+        await self._present_key(slot)  # a mistyped passphrase would lock the vault
+        item = Item(self.stored.store_id, slot.slot_id)
+        self.slot_keys.append(await self.vault.slot_keys.make(item, slot.kind, self.secrets))
+        return True
+
+    async def _store_new_key(self, slot: Slot) -> bool:
+        vault, item = self.vault, Item(self.stored.store_id, os.urandom(ID_BYTES))
+        write = partial(
+            _write_pending,
+            slot_id=item.slot_id,
+            kind=slot.kind,
+            at=self.at,
+            limit=2 * SLOTS_MAX,  # each slot has a successor for a moment
+        )
+        await vault.transaction(write)
+        try:
+            key = await vault.slot_keys.make(item, slot.kind, self.new, interactive=True)
+            await _verify_stored(vault, item, key)
+        except VaultError:
+            return False
+        self.slot_keys.append(key)
+        self.replaced[item.slot_id] = slot
+        return True
+
+    async def _keep(self, slot: Slot) -> None:
+        kek = await self._present_key(slot)
+        self.slot_keys.append(SlotKey(slot.slot_id, slot.kind, slot.kdf_params, kek))
+
+    async def _present_key(self, slot: Slot) -> bytes:
+        kek = await self.vault.slot_keys.read(
+            self.stored.store_id, slot, self.secrets, interactive=True
+        )
+        open_slot(self.stored, slot, kek)
+        return kek
+
+    async def _new_recovery_code(self) -> None:
+        if self.new.recovery_code is None:
+            raise InvalidParams(
+                "the vault has a recovery code: send it, or a public key for a new one",
+                details=[{"pointer": "/recoveryCode", "reason": "this field is required"}],
+            )
+        if all(key.kind != RECOVERY for key in self.slot_keys):
+            item = Item(self.stored.store_id, os.urandom(ID_BYTES))
+            self.slot_keys.append(await self.vault.slot_keys.make(item, RECOVERY, self.new))
 
 
 async def _verify_stored(vault: Vault, item: Item, key: SlotKey) -> None:
@@ -215,8 +307,10 @@ async def _remove_unfinished(vault: Vault) -> None:
             await vault.transaction(partial(_delete_row, slot=slot))
 
 
-def _write_pending(tx: VaultTx, slot_id: bytes, kind: SlotKind, *, at: int) -> None:
-    if len(all_slots(tx.sql)) >= SLOTS_MAX:
+def _write_pending(
+    tx: VaultTx, slot_id: bytes, kind: SlotKind, *, at: int, limit: int = SLOTS_MAX
+) -> None:
+    if len(all_slots(tx.sql)) >= limit:
         raise Conflict(f"the vault has {SLOTS_MAX} slots; remove one that is not needed")
     slot = Slot(slot_id, kind, NO_PARAMS, tx.keys.version, PENDING, None, at, 1)
     write_slot(tx.sql, tx.keys, slot)
@@ -243,7 +337,7 @@ def _activate(
 
 
 def _retire(tx: VaultTx, slot: Slot) -> None:
-    write_slot(tx.sql, tx.keys, replace(slot, state=RETIRING, blob=None, row_gen=slot.row_gen + 1))
+    write_slot(tx.sql, tx.keys, retiring(slot))
     tx.changed, tx.unrecorded_slots[slot.slot_id.hex()] = True, False
 
 

@@ -18,7 +18,7 @@ from byokd.core.settings import ProcessOptions, Settings
 from byokd.crypto.argon2 import Cost
 from byokd.crypto.seal import SealingKey, info, seal
 from byokd.keysource import passphrase as phrases
-from byokd.protocol.audit import AuditListParams
+from byokd.protocol.audit import AuditListParams, AuditVerifyParams
 from byokd.protocol.base import Params
 from byokd.protocol.errors import ByokdError, InvalidParams, VaultLocked
 from byokd.protocol.lifecycle import Features
@@ -148,7 +148,8 @@ async def test_passphrase_vault_through_rekeying(app: App) -> None:
     events = await app.events()
     assert [event for event, _ in events] == [
         "store.created", "store.locked", "store.unlocked", "store.locked", "store.unlocked",
-        "slot.added", "store.protection_changed", "slot.removed", "slot.added", "store.rekeyed",
+        "slot.added", "store.protection_changed", "slot.removed", "slot.added",
+        "slot.added", "slot.removed", "store.rekeyed",
         "slot.removed", "store.locked", "store.unlocked",
     ]  # fmt: skip
     assert dict(events)["store.protection_changed"] == {"from": "passphrase", "to": "passphrase"}
@@ -169,6 +170,29 @@ _INCOMPLETE: list[tuple[str, dict[str, Any], str]] = [
     ("removeSlot", {}, "/slotId"),
     ("rootKey", {"passphrase": _PHRASE}, "/recoveryCode"),
 ]
+
+
+async def test_everything_renews_the_key_file_and_replaces_backups(
+    app: App, tmp_path: Path
+) -> None:
+    await app.initialize(
+        protection="keyFile",
+        acceptRisk="keyFile",
+        recipientPublicKey=app.recipient.public_key_b64,
+    )
+    services = await app.services
+    (key_file,) = (tmp_path / "state").glob("*.key")
+    result = await app.rekey("everything", recipientPublicKey=app.recipient.public_key_b64)
+    assert result.not_renewed == ()
+    assert not key_file.exists()
+    kept = await app.rekey("everything", recoveryCode=app.code(result))
+    assert [(slot.kind, slot.reason) for slot in kept.not_renewed] == [
+        ("recoveryCode", "sameRecoveryCode")
+    ]
+    assert {slot.id for slot in kept.vault.slots} >= {slot.slot_id for slot in kept.not_renewed}
+    events = [event for event, _ in await app.events()]
+    assert events.count("slot.added") == events.count("slot.removed") == 2
+    assert (await services.audit.verify(app.session, AuditVerifyParams())).ok
 
 
 async def test_missing_input_of_a_change_is_named(app: App) -> None:

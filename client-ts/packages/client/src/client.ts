@@ -35,7 +35,7 @@ import type { SealTarget } from "./seal.js";
 import { Session, type ConnectOptions, type SessionListener } from "./session.js";
 import { StreamQueue, type StreamCounts } from "./streams.js";
 import { Supervisor, type ClientState, type RestartOptions } from "./supervisor.js";
-import type { InitializeInput, RekeyInput, UnlockInput, VaultChange } from "./vault.js";
+import type { InitializeInput, RekeyInput, UnlockInput, VaultChange, VaultRekeyed } from "./vault.js";
 
 /** How to start the daemon, and what to send in `initialize`. */
 export interface StartOptions extends SpawnOptions, ConnectOptions {
@@ -236,7 +236,7 @@ export class Client implements AsyncDisposable {
   }
 
   /** Send `vault/rekey` with sealed secrets; returns a new recovery code in plain text. */
-  async rekeyVault(input: RekeyInput, options?: CallOptions): Promise<VaultChange> {
+  async rekeyVault(input: RekeyInput, options?: CallOptions): Promise<VaultRekeyed> {
     return (await this.#supervisor.session(options?.signal)).vault.rekey(input, options);
   }
 

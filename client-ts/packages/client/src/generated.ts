@@ -32,7 +32,7 @@ export interface CallOptions {
 }
 
 export const PROTOCOL_VERSION = 1;
-export const SCHEMA_HASH = "sha256:b6daf5c7f8b161f84f039a1b1f7ea65c26bfedb43b27c834830c5062dd10283c";
+export const SCHEMA_HASH = "sha256:6c4dd5ac7ac86430d078a2a5ad50f6623a1e1958a9463aa9a20a44d28f2a9000";
 export const SEALING_SUITE = "DHKEM(X25519,HKDF-SHA256)/HKDF-SHA256/AES-256-GCM";
 
 /** The event types of this version. */
@@ -1986,6 +1986,24 @@ export interface UnlockVaultAction {
   details: null;
 }
 
+export type UnrenewedReason =
+  | "samePassphrase"
+  | "sameRecoveryCode"
+  | "providedFile"
+  | "sourceFailed";
+
+/**
+ * A slot that opens older copies of the store, too, after `everything`.
+ *
+ * `reason`: the passphrase or the recovery code is the same as before; the key file is provided
+ * from outside; or the keyring or the disk did not store a new key, and the old one is still used.
+ */
+export interface UnrenewedSlot {
+  slotId: string;
+  kind: Open<SlotKind>;
+  reason: Open<UnrenewedReason>;
+}
+
 /**
  * Tokens of one call; each token is in exactly one of the five counts.
  *
@@ -2080,7 +2098,9 @@ export interface VaultLockParams {
  *
  * `addSlot` creates a slot of `kind`; `replaceProtection` creates one and removes every other
  * protection; `removeSlot` removes `slotId`; `rootKey` and `dataKeys` renew those keys,
- * `everything` renews both.
+ * `everything` renews both, and the key of each slot where that is possible: the keyring's item,
+ * byokd's own key file, and the parameters of a passphrase. Older copies of the store then do not
+ * open with the present keys.
  *
  * `passphrase` and `recoveryCode` are the present ones, needed where a new root key is wrapped
  * under them; `newPassphrase` is for a new slot of that kind. A new recovery code is returned
@@ -2100,10 +2120,11 @@ export interface VaultRekeyParams {
   recipientPublicKey?: string | null;
 }
 
-/** `recoveryCode` is null unless one was created. */
+/** `recoveryCode` is null unless one was created; `notRenewed` is for `everything`. */
 export interface VaultRekeyResult {
   vault: VaultInfo;
   recoveryCode: SealedSecret | null;
+  notRenewed: readonly UnrenewedSlot[];
 }
 
 /**

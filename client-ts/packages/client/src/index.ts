@@ -34,5 +34,5 @@ export { Recipient, sealInfo, Sealer, type SealTarget } from "./seal.js";
 export type { ConnectOptions } from "./session.js";
 export type { StreamCounts } from "./streams.js";
 export type { ClientState, RestartOptions } from "./supervisor.js";
-export type { InitializeInput, RekeyInput, UnlockInput, VaultChange } from "./vault.js";
+export type { InitializeInput, RekeyInput, UnlockInput, VaultChange, VaultRekeyed } from "./vault.js";
 export * from "./generated.js";

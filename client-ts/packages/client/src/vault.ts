@@ -9,6 +9,7 @@ import type {
   Resources,
   SealedSecret,
   SecretInput,
+  UnrenewedSlot,
   VaultInfo,
   VaultInitializeParams,
   VaultRekeyParams,
@@ -39,6 +40,11 @@ export interface VaultChange {
   recoveryCode: string | null;
 }
 
+/** `notRenewed` lists the slots that open older copies of the store, too, after `everything`. */
+export interface VaultRekeyed extends VaultChange {
+  notRenewed: readonly UnrenewedSlot[];
+}
+
 /** Sends `vault/…` requests and seals their secrets. */
 export class VaultRequests {
   readonly #sealer: Sealer;
@@ -63,13 +69,14 @@ export class VaultRequests {
     return (await this.#vault.unlock(secrets, options)).vault;
   }
 
-  async rekey(input: RekeyInput, options?: CallOptions): Promise<VaultChange> {
+  async rekey(input: RekeyInput, options?: CallOptions): Promise<VaultRekeyed> {
     const method = "vault/rekey";
     const { passphrase, newPassphrase, recoveryCode, makeRecoveryCode, ...params } = input;
     const recipient = makeRecoveryCode ? await this.#sealer.recipient() : undefined;
     const secrets = await this.#sealed(method, { passphrase, newPassphrase, recoveryCode });
     const answer = await this.#vault.rekey({ ...params, ...secrets, ...recipientParams(recipient) }, options);
-    return { vault: answer.vault, recoveryCode: await openedCode(recipient, method, answer.recoveryCode) };
+    const code = await openedCode(recipient, method, answer.recoveryCode);
+    return { vault: answer.vault, recoveryCode: code, notRenewed: answer.notRenewed };
   }
 
   /** Seal each secret that is not undefined for the field of its name. */

@@ -183,7 +183,8 @@ function Changes({ model, vault, onCode }: ChangesProps) {
     if (result.recoveryCode !== null) onCode(result.recoveryCode as unknown as string);
     await model.loadVault();
     setOpen(null);
-    setMessage(text);
+    const kept = result.notRenewed.map((slot) => words.vault.notRenewed[slot.reason] ?? slot.reason);
+    setMessage([text, ...kept].join(" "));
   };
   const show = (next: Open) => {
     task.clear();

@@ -343,6 +343,12 @@ export const words = {
     renewHint: "Makes older copies of the store unreadable with the present master key. Editors open the vault again.",
     renewing: "Renewing…",
     renewed: "The keys inside were renewed.",
+    notRenewed: {
+      samePassphrase: "Older copies still open with the same passphrase.",
+      sameRecoveryCode: "Older copies still open with the same recovery code.",
+      providedFile: "Older copies still open with the key file, which byokd does not write.",
+      sourceFailed: "No new master key could be stored, so older copies still open with the present one.",
+    } as Record<string, string>,
     backups: "Backups",
     backupsHint: "Copies that byokd makes by itself, encrypted like the store.",
     noBackups: "There are no backups yet.",

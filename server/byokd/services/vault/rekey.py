@@ -9,14 +9,23 @@ from byokd.audit.check import ChainChecker
 from byokd.core.secret import Secret
 from byokd.protocol.base import JsonObject
 from byokd.protocol.errors import InvalidParams, NotFound
-from byokd.protocol.vault import VaultRekeyParams, VaultRekeyResult
+from byokd.protocol.vault import SlotKind, UnrenewedSlot, VaultRekeyParams, VaultRekeyResult
 from byokd.services.audit.service import AuditService
 from byokd.services.runtime.clock import now_ms
 from byokd.services.runtime.session import Session
 from byokd.services.vault.backups import BackupService
 from byokd.services.vault.service import VaultService, new_recovery_code, require_risk_accepted
-from byokd.vault import SlotSecrets, Vault, VaultTx, accounts, rekey, slot_id_to_bytes
-from byokd.vault.rekey import NewSlot, Retire
+from byokd.vault import (
+    SlotSecrets,
+    Vault,
+    VaultTx,
+    accounts,
+    rekey,
+    slot_id_to_bytes,
+    slot_id_to_text,
+)
+from byokd.vault.key_wrapping import Slot
+from byokd.vault.rekey import NewSlot, Retire, Unrenewed
 
 _METHOD: Final = "vault/rekey"
 
@@ -44,17 +53,22 @@ class RekeyService:
         code, sealed_code = new_recovery_code(session, _METHOD, params.recipient_public_key)
         new = SlotSecrets(self._secret(session, "newPassphrase", params), code, params.key_file)
         code_used = False
+        unrenewed: list[Unrenewed] = []
         match params.change:
             case "addSlot" | "replaceProtection":
                 code_used = await self._add_slot(session, params, new)
             case "removeSlot":
                 await self._remove_slot(session, params)
             case _:
-                code_used = await self._renew_keys(session, params, new)
+                code_used, unrenewed = await self._renew_keys(session, params, new)
         await self._backups.purge()  # an older backup may still open with what was just removed
         vault = self._vault.status()
         self._vault_service.notify(session, vault)
-        return VaultRekeyResult(vault=vault, recovery_code=sealed_code if code_used else None)
+        return VaultRekeyResult(
+            vault=vault,
+            recovery_code=sealed_code if code_used else None,
+            not_renewed=tuple(map(_unrenewed_on_wire, unrenewed)),
+        )
 
     async def _add_slot(self, session: Session, params: VaultRekeyParams, new: SlotSecrets) -> bool:
         """Return whether the new recovery code opens the slot."""
@@ -70,8 +84,7 @@ class RekeyService:
         before = self._vault.status().protection
 
         def added(tx: VaultTx, slot_id: bytes) -> None:
-            slot: JsonObject = {"slotId": slot_id.hex(), "protection": kind}
-            self._audit.record(tx, session, "slot.added", details=slot)
+            self._record_added(tx, session, slot_id, kind)
             if replaces:
                 change: JsonObject = {"from": before, "to": kind}
                 self._audit.record(tx, session, "store.protection_changed", details=change)
@@ -102,10 +115,17 @@ class RekeyService:
 
     async def _renew_keys(
         self, session: Session, params: VaultRekeyParams, new: SlotSecrets
-    ) -> bool:
-        """Return whether the new recovery code replaced an older one."""
+    ) -> tuple[bool, list[Unrenewed]]:
+        """Return whether the new recovery code replaced one, and the slots with the same key."""
         at = now_ms()
         code_used = False
+        unrenewed: list[Unrenewed] = []
+        removed = self._record_removed(session)
+
+        def renewed(tx: VaultTx, slot_id: bytes, old: Slot) -> None:
+            self._record_added(tx, session, slot_id, old.kind)
+            removed(tx, old.slot_id)
+
         if params.change != "dataKeys":
             secrets = SlotSecrets(
                 self._secret(session, "passphrase", params),
@@ -113,7 +133,7 @@ class RekeyService:
             )
             has_code = any(slot.kind == "recoveryCode" for slot in self._vault.status().slots)
             code_used = has_code and secrets.recovery_code is None
-            await rekey.renew_root(
+            unrenewed = await rekey.renew_root(
                 self._vault,
                 secrets,
                 new,
@@ -121,6 +141,7 @@ class RekeyService:
                 record=lambda tx: self._audit.record(
                     tx, session, "store.rekeyed", details={"version": tx.keys.version}
                 ),
+                renewed=renewed if params.change == "everything" else None,
             )
         if params.change != "rootKey":
             all_accounts = await self._vault.read(accounts.list_accounts)
@@ -132,7 +153,11 @@ class RekeyService:
                     tx, session, "store.rekeyed", details={"keys": count}
                 ),
             )
-        return code_used
+        return code_used, unrenewed
+
+    def _record_added(self, tx: VaultTx, session: Session, slot_id: bytes, kind: SlotKind) -> None:
+        details: JsonObject = {"slotId": slot_id.hex(), "protection": kind}
+        self._audit.record(tx, session, "slot.added", details=details)
 
     def _record_removed(self, session: Session) -> Callable[[VaultTx, bytes], None]:
         return lambda tx, slot_id: self._audit.record(
@@ -146,6 +171,10 @@ class RekeyService:
             "recoveryCode": params.recovery_code,
         }[field]
         return self._vault_service.open_secret(session, _METHOD, field, value)
+
+
+def _unrenewed_on_wire(slot: Unrenewed) -> UnrenewedSlot:
+    return UnrenewedSlot(slot_id=slot_id_to_text(slot.slot_id), kind=slot.kind, reason=slot.reason)
 
 
 def _missing(field: str, reason: str) -> InvalidParams:
