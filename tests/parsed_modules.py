@@ -24,4 +24,3 @@ def _read(folder: Path) -> tuple[Module, ...]:
 
 MODULES = _read(SOURCE)
 TESTS = _read(ROOT / "tests")
-PROVIDER_IDS = frozenset(path.stem for path in (SOURCE / "catalog" / "providers").glob("*.toml"))

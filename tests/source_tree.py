@@ -14,6 +14,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCE = ROOT / "server" / "byokd"
+PROVIDER_IDS = frozenset(path.stem for path in (SOURCE / "catalog" / "providers").glob("*.toml"))
 
 
 @dataclass(frozen=True)

@@ -20,8 +20,8 @@ from naming_rules import (
     old_module_names_are_gone,
     typescript_names_to_avoid,
 )
-from parsed_modules import MODULES, PROVIDER_IDS, TESTS
-from source_tree import ROOT, SOURCE, Module, length
+from parsed_modules import MODULES, TESTS
+from source_tree import PROVIDER_IDS, ROOT, SOURCE, Module, length
 
 LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"protocol", "core"}),  # 0 core: contract types, values and bounds
