@@ -142,6 +142,9 @@ export const words = {
     "byokd.showLog": "byokd: Show the Log",
   },
   models: {
+    noKeyName: "Add an API key",
+    noKeyDetail: "byokd",
+    noKeyTooltip: "Add a key, and the models of its provider are listed here. It is encrypted on this machine.",
     otherKey: "another key",
     context: (tokens: string) => `Context: ${tokens} tokens`,
     contextAssumed: (tokens: string) => `Context: not known, ${tokens} tokens are assumed`,
@@ -208,6 +211,7 @@ export const words = {
     noModelChosen: "no model was chosen. Write /model to choose one",
     modelChosen: (name: string, detail: string) => `@byokd now answers with ${name} (${detail}), unless you choose a model of byokd in the model picker`,
     noKey: "There is no API key yet. Add one; it is tried, encrypted on this machine, and then your question is answered here.",
+    noKeyYet: "there is no API key yet: add one, and ask again",
     waitingForKey: "Waiting for a key…",
     usageLine: (model: string, usage: string, cost: string) => `\n\n---\n*${model} · ${usage} · ${cost}*`,
     unreadable: (what: string) => `${what} could not be read`,

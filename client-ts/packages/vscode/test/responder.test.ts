@@ -88,6 +88,15 @@ test("without a daemon there are no models, and nobody is asked to install one",
     await daemon.dispose();
   });
   assert.deepEqual(await list.models(false), []);
+  assert.equal(list.isKnown, false);
+});
+
+test("with a daemon and no key the list is empty, and known to be so", LIMIT, async (t) => {
+  const { daemon } = await daemonOf(t);
+  const list = new ModelList(daemon, ICON);
+  t.after(() => list.dispose());
+  assert.deepEqual(await list.models(false), []);
+  assert.equal(list.isKnown, true);
 });
 
 test("a list of 250 models comes in pages, and how long it takes is printed", LIMIT, async (t) => {

@@ -19,7 +19,8 @@ const AGENT_REFERENCES: ReadonlySet<string> = new Set(["vscode.customizations.in
 
 /** Read each reference. One that cannot be read is named as such. */
 export async function referenceParts(references: readonly vscode.ChatPromptReference[]): Promise<(vscode.LanguageModelTextPart | vscode.LanguageModelDataPart)[]> {
-  const attached = references.filter(({ id }) => !AGENT_REFERENCES.has(id));
+  // VS Code attaches the selection by itself, too.
+  const attached = [...new Map(references.filter(({ id }) => !AGENT_REFERENCES.has(id)).map((one) => [JSON.stringify(one.value), one])).values()];
   const parts = await Promise.all(attached.map(({ value, modelDescription }) => partOf(value, modelDescription)));
   return parts.filter((part) => part !== undefined);
 }

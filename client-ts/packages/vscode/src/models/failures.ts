@@ -41,6 +41,13 @@ export function failureOf(error: unknown, isPartial = false): Failure {
   return { text: text + advice + ending, textBesideButton: text + ending, remedy, code };
 }
 
+/** A request to the model that stands for a missing key. */
+export function noKeyFailure(): Failure {
+  const textBesideButton = sentence(words.chat.noKeyYet);
+  const remedy: Remedy = { title: words.chat.commands.addKey, command: "byokd.addKey" };
+  return { text: `${textBesideButton} ${words.chat.runCommand(words.commandNames["byokd.addKey"])}`, textBesideButton, remedy, code: "NoPermissions" };
+}
+
 function described(error: unknown): Omit<Failure, "textBesideButton"> {
   if (error instanceof ByokdError) {
     const { userMessage, action, kind } = error.data;

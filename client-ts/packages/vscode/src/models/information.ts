@@ -54,14 +54,35 @@ export interface Names {
   readonly warningIcon: vscode.ThemeIcon;
 }
 
-/** The choice that sends no effort: the provider's own default. */
-export const DEFAULT_EFFORT = "default";
-
 /**
  * What is assumed where neither the provider nor the catalog names a context. Most hosted models
  * take as much; one that takes less refuses a longer conversation, and the error says so.
  */
 export const ASSUMED_CONTEXT_TOKENS = 128_000;
+
+/**
+ * Stands in VS Code's list while there is no key: it shows in the picker how to begin, and without any model
+ * VS Code answers "Language model unavailable" to people who are not signed in, also for `@byokd`.
+ */
+export const NO_KEY: ByokdModel = {
+  id: "no-key",
+  name: words.models.noKeyName,
+  family: "byokd",
+  version: "1",
+  detail: words.models.noKeyDetail,
+  tooltip: words.models.noKeyTooltip,
+  maxInputTokens: ASSUMED_CONTEXT_TOKENS,
+  maxOutputTokens: 1,
+  maxContextWindowTokens: ASSUMED_CONTEXT_TOKENS,
+  capabilities: { imageInput: true, toolCalling: true },
+  target: { provider: "", model: "", keyId: null },
+  isUserSelectable: true,
+  isBYOK: true,
+};
+
+/** The choice that sends no effort: the provider's own default. */
+export const DEFAULT_EFFORT = "default";
+
 const ASSUMED_OUTPUT_MAX_TOKENS = 16_384;
 const END_IS_NEAR_MS = 90 * 86_400_000;
 

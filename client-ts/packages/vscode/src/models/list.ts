@@ -59,6 +59,11 @@ export class ModelList implements Disposable {
     }
   }
 
+  /** Whether a daemon gave the last list, so that an empty one means that there is no key. */
+  get isKnown(): boolean {
+    return this.#daemon.current !== undefined;
+  }
+
   /** A model that was listed, by its id for VS Code. */
   get(id: string): ByokdModel | undefined {
     return this.#last.find((model) => model.id === id);

@@ -3,8 +3,8 @@
 import * as vscode from "vscode";
 
 import type { FailureNotices } from "./failure_notices.js";
-import { failureOf } from "./failures.js";
-import type { ByokdModel } from "./information.js";
+import { failureOf, noKeyFailure } from "./failures.js";
+import { NO_KEY, type ByokdModel } from "./information.js";
 import type { ModelList } from "./list.js";
 import { MessageReader } from "./messages.js";
 import { ChatFailed, isOwnChat, type Responder } from "./responder.js";
@@ -37,7 +37,10 @@ export class ModelProvider implements vscode.LanguageModelChatProvider<ByokdMode
     options: vscode.PrepareLanguageModelChatModelOptions,
     token: vscode.CancellationToken,
   ): Promise<ByokdModel[]> {
-    if (options.silent) return [...(await this.#parts.list.models(false))];
+    if (options.silent) {
+      const silent = await this.#parts.list.models(false);
+      return silent.length === 0 && this.#parts.list.isKnown ? [NO_KEY] : [...silent];
+    }
     const models = await withSignal(token, (signal) => this.#parts.list.models(true, signal));
     // The person asked for models of byokd and has none.
     if (models.length === 0) void vscode.commands.executeCommand("byokd.addKey");
@@ -52,6 +55,7 @@ export class ModelProvider implements vscode.LanguageModelChatProvider<ByokdMode
     token: vscode.CancellationToken,
   ): Promise<void> {
     const { responder, utility, failures } = this.#parts;
+    if (model.id === NO_KEY.id) throw this.#noKey(options);
     utility.seen(model, messages, options);
     // Thoughts are forwarded though the stable type does not name them.
     const report = (part: ResponsePart) => progress.report(part as vscode.LanguageModelResponsePart);
@@ -63,6 +67,13 @@ export class ModelProvider implements vscode.LanguageModelChatProvider<ByokdMode
       if (isOwnChat(options)) failures.show(failure);
       throw isOwnChat(options) ? plain(failure.text) : asApiError(failure.text, failure.code);
     }
+  }
+
+  /** VS Code's own chat cannot ask for a key; a button beside its error can. */
+  #noKey(options: RequestOptions): Error {
+    const failure = noKeyFailure();
+    if (isOwnChat(options)) this.#parts.failures.show(failure);
+    return isOwnChat(options) ? plain(failure.text) : asApiError(failure.text, failure.code);
   }
 
   provideTokenCount(model: ByokdModel, text: string | vscode.LanguageModelChatRequestMessage): Promise<number> {
