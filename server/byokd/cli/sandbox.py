@@ -16,9 +16,10 @@ Each provider has its own base URL, printed at the start. Use it with `byokd key
 --base-url URL` or with any other client of that provider. Every key that begins with sandbox-key-
 is accepted; the id and the secret of an AWS key are the same text. Model names end in sandbox-echo,
 sandbox-reasoning, sandbox-tools, sandbox-agent (sandbox-agent-3 calls a tool three times, one call
-after the other), sandbox-citations, sandbox-json, sandbox-burst-1000 or sandbox-paced-20hz-40; a
-prefix chooses the model family, such as claude-sonnet-4-5-sandbox-agent. The line `generic` is for
-any client of OpenAI's format; byokd's provider for it is openai-compatible.
+after the other; text such as read({"path": "a.txt"}) says which), sandbox-citations, sandbox-json,
+sandbox-burst-1000 or sandbox-paced-20hz-40; a prefix chooses the model family, such as
+claude-sonnet-4-5-sandbox-agent. The line `generic` is for any client of OpenAI's format; byokd's
+provider for it is openai-compatible.
 
 A key can ask for a state: sandbox-key-dies-after-3-x is accepted three times and then rejected;
 sandbox-key-no-funds-x, -rate-limit-x, -forbidden-x and -overloaded-x always get that error. While

@@ -5,13 +5,14 @@ A name may have any prefix before `sandbox-`, because clients send other request
 
 from __future__ import annotations
 
+import contextlib
 import re
 import tomllib
 from collections.abc import Callable
 from importlib import resources
 from typing import Any, Final
 
-from pydantic_core import to_json
+from pydantic_core import from_json, to_json
 
 from byokd.sandbox.turn import Answer, Block, Call, ChatRequest, JsonObject
 
@@ -21,6 +22,7 @@ DATA: Final[JsonObject] = tomllib.loads(
 AGENT: Final[JsonObject] = next(row for row in DATA["models"] if row["id"] == "sandbox-agent")
 _TEXTS: Final[dict[str, str]] = DATA["texts"]
 _PIECE_CHARS: Final = 8
+_SPELLED_CALL: Final = re.compile(r"(\w+)\((\{[^{}]*\})\)")
 
 
 def own_name(model: str) -> str:
@@ -52,15 +54,25 @@ def _reasoning(request: ChatRequest) -> Answer:
 def _tools(request: ChatRequest, calls: int = 1, steps: int = 1) -> Answer:
     if request.answered and len(request.results) % steps == 0:
         return Answer((_text_block(_TEXTS["after_tools"] + "; ".join(request.results[-calls:])),))
-    tools = request.tools[:1] * calls
-    if not tools:
+    tool, arguments = _wanted_call(request)
+    if tool is None:
         return _echo(request)
     blocks = [_text_block(_TEXTS["before_tools"])]
-    for index, tool in enumerate(tools):
-        arguments = _example(tool.schema, _subject(request))
-        call = Call(f"call_{len(request.results) + index}_{request.messages}", tool.name, arguments)
+    for index in range(calls):
+        call = Call(f"call_{len(request.results) + index}_{request.messages}", tool, arguments)
         blocks.append(Block("call", _pieces(to_json(arguments).decode()), call))
     return Answer(tuple(blocks), finish="calls")
+
+
+def _wanted_call(request: ChatRequest) -> tuple[str | None, JsonObject]:
+    """Return the call that the user's text spells out as `name({…})`, else of the first tool."""
+    schemas = {tool.name: tool.schema for tool in request.tools}
+    for match in _SPELLED_CALL.finditer(request.text):
+        with contextlib.suppress(ValueError):
+            if match[1] in schemas:
+                return match[1], from_json(match[2])
+    name = next(iter(schemas), None)
+    return name, _example(schemas[name], _subject(request)) if name is not None else {}
 
 
 def _agent(request: ChatRequest, steps: int = 1) -> Answer:
@@ -91,7 +103,10 @@ def _paced(request: ChatRequest, hertz: int, pieces: int) -> Answer:
 _MODELS: Final[tuple[tuple[str, Callable[..., Answer]], ...]] = (
     (r"echo", _echo),  # repeats the user's text
     (r"reasoning", _reasoning),  # the same, with reasoning before
-    (r"tools", _tools),  # calls the first tool; then repeats its result
+    (
+        r"tools",
+        _tools,
+    ),  # calls the tool that the text spells out, else the first; then repeats its result
     (r"tools-([1-9])", _tools),  # calls it so many times
     (r"agent", _agent),  # reasoning, text and a tool call; then reasoning and an answer
     (r"agent-([1-9])", _agent),  # so many tool calls, one after the other's result; then an answer
