@@ -93,10 +93,7 @@ interface TabProps {
 
 function Tab({ model, state, view, label, icon, note }: TabProps) {
   const here = !state.firstTime && state.view.name === view.name;
-  const open = () => {
-    model.set({ firstTime: false });
-    model.show(view);
-  };
+  const open = () => model.show(view);
   return (
     <button type="button" class="tab" aria-current={here ? "page" : undefined} onClick={open}>
       <Icon name={icon} />

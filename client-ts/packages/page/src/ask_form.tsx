@@ -45,7 +45,10 @@ export function AskForm({ model, keyInfo, leave }: Props) {
     event.preventDefault();
     if (task.running || !chosen || !prompt.trim()) return;
     const chat = { provider: keyInfo.provider, keyId: keyInfo.keyId, model: chosen };
-    if (model.state.opensChat) return model.host.openChat({ ...chat, prompt });
+    if (model.state.opensChat) {
+      model.host.openChat({ ...chat, prompt });
+      return leave.action();
+    }
     setAnswer("");
     task.run(() => streamed(model, { ...chat, prompt }, (text) => setAnswer((before) => before + text)));
   };

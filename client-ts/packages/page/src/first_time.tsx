@@ -19,10 +19,7 @@ export function FirstTime({ model, state }: { model: Model; state: State }) {
   const [stored, setStored] = useState<{ outcome: Outcome; result: KeyStoreResult } | null>(null);
   // A host opens this view, too, to add a key of any provider.
   const isFirst = state.keys.length === 0;
-  const leave = () => {
-    model.set({ firstTime: false });
-    model.show({ name: "providers", provider: stored?.result.key.provider ?? null });
-  };
+  const leave = () => model.show({ name: "providers", provider: stored?.result.key.provider ?? null });
   return (
     <section class="page first" aria-labelledby="first-title">
       <header class="head">
@@ -36,10 +33,7 @@ export function FirstTime({ model, state }: { model: Model; state: State }) {
         <>
           <FirstKey model={model} state={state} onCode={setCode} onDone={(outcome, result) => setStored({ outcome, result })} />
           <p class="actions">
-            <Button kind="quiet" icon="import" onClick={() => {
-              model.set({ firstTime: false });
-              model.show({ name: "import" });
-            }}>{words.importer.title}</Button>
+            <Button kind="quiet" icon="import" onClick={() => model.show({ name: "import" })}>{words.importer.title}</Button>
             <Button kind="quiet" onClick={leave}>{words.first.skip}</Button>
           </p>
         </>

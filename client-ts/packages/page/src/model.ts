@@ -102,7 +102,7 @@ export class Model {
   }
 
   show(view: View, updating: string | null = null): void {
-    this.set({ view, updating });
+    this.set({ view, updating, firstTime: false });
   }
 
   /** Go where the host says; a key of which only the id is known is looked up. */

@@ -156,8 +156,8 @@ function ModelRow({ model, item, cause }: { model: Model; item: ModelInfo; cause
         <td class="num" title={sourceText(facts.output)}>{item.outputTokens === null ? <Unknown /> : tokens(item.outputTokens)}</td>
         <td title={sourceText(facts.inputs)}><Inputs names={item.inputModalities} /></td>
         <td><Flag value={item.tools} /></td>
-        <td title={sourceText(facts.efforts)}>
-          {item.efforts && item.efforts.length > 0 ? <span class="efforts">{item.efforts.join(", ")}</span> : <Flag value={item.reasoning} />}
+        <td title={[item.efforts?.join(", "), sourceText(facts.efforts)].filter(Boolean).join("\n")}>
+          {item.efforts && item.efforts.length > 0 ? <Efforts values={item.efforts} /> : <Flag value={item.reasoning} />}
         </td>
         <td class="num price" title={sourceText(facts.price)}>
           <Price item={item} />
@@ -287,3 +287,14 @@ const sum = (...parts: (number | null)[]): number | null =>
 
 const inputOf = (usage: Usage | null) => (usage ? sum(usage.inputFresh, usage.inputCacheRead, usage.inputCacheWrite) : null);
 const outputOf = (usage: Usage | null) => (usage ? sum(usage.outputText, usage.outputReasoning) : null);
+
+/** The least and the most that a model can think; all of them for screen readers, as in the title. */
+function Efforts({ values }: { values: readonly string[] }) {
+  const [first, last] = [values[0] ?? "", values.at(-1) ?? ""];
+  return (
+    <span class="efforts">
+      <span aria-hidden="true">{first === last ? first : words.models.efforts(first, last)}</span>
+      <span class="sr-only">{values.join(", ")}</span>
+    </span>
+  );
+}

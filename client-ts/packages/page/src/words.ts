@@ -217,6 +217,7 @@ export const words = {
     all: (count: number) => `Show all ${count.toLocaleString("en")}`,
     count: (count: number) => (count === 1 ? "1 model" : `${count.toLocaleString("en")} models`),
     failed: (message: string) => `The list could not be fetched: ${message}`,
+    efforts: (first: string, last: string) => `${first} to ${last}`,
     yes: "yes",
     no: "no",
     deprecated: "deprecated",
