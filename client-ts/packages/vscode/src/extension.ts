@@ -2,6 +2,7 @@
 
 import * as vscode from "vscode";
 
+import { openChat } from "./chat/open.js";
 import { registerChat } from "./chat/register.js";
 import { catalogCommands } from "./commands/catalog.js";
 import { daemonCommands } from "./commands/daemon.js";
@@ -17,7 +18,6 @@ import { DaemonNotices } from "./daemon_notices.js";
 import { machineOfKeys, type WindowPlace } from "./machine.js";
 import { pageCommands } from "./page/commands.js";
 import { ProvidersPanel } from "./page/panel.js";
-import type { OpenChat } from "./page/providers.js";
 import { KeysView } from "./status/keys_view.js";
 import { StatusBar } from "./status/bar.js";
 import { showQuestions } from "./status/notices.js";
@@ -40,7 +40,7 @@ export function activate(context: vscode.ExtensionContext): void {
     onStderr: (text) => log.append(text),
   });
   running = daemon;
-  const panel = new ProvidersPanel(context, daemon, { machine: machineOfKeys(place), openChat });
+  const panel = new ProvidersPanel(context, daemon, { machine: machineOfKeys(place), openChat: (chat) => void openChat(chat) });
   const overview = new Overview(daemon);
   showQuestions(daemon, panel);
   context.subscriptions.push(log, new Contexts(daemon, overview), new DaemonNotices(daemon, version));
@@ -58,10 +58,6 @@ export function activate(context: vscode.ExtensionContext): void {
 /** VS Code waits for this before the extension host ends. */
 export function deactivate(): Promise<void> | undefined {
   return running?.dispose();
-}
-
-function openChat({ prompt }: OpenChat): void {
-  void vscode.commands.executeCommand("workbench.action.chat.open", { query: `@byokd ${prompt}` });
 }
 
 /** A program in such a folder must not get the keys. */
