@@ -6,7 +6,7 @@ shows the slowest tests, the stages that failed with the reasons, and how many t
 and were skipped; with `--long` also the coverage per package. With arguments for pytest the tests
 run as one stage.
 
-`python3 tests --relock` writes the four hash-pinned locks anew from `pyproject.toml`.
+`python3 tests --relock` writes the five hash-pinned locks anew from `pyproject.toml`.
 `python3 tests new-provider ID …` adds a provider to the catalog.
 """
 
@@ -32,6 +32,7 @@ from xml.etree import ElementTree as ET  # its usual name
 ROOT = Path(__file__).resolve().parent.parent
 CLIENT = ROOT / "client-ts"
 SDKS_LOCK = "tests/differential/requirements.lock"
+NODE_LOCK = "tests/code_server/requirements.lock"
 SDKS_VENV = ROOT / ".venv" / "differential"  # inside, so that it is removed with the other
 NEOVIM_LOCK = "tests/editors/requirements.lock"
 NEOVIM_VENV = ROOT / ".venv" / "neovim"
@@ -60,9 +61,13 @@ STDERR_SHOWN_LINES = 80
 
 # Debian's name of a package, and a program that shows that it is installed.
 SYSTEM_PACKAGES = {
+    "chromium": "chromium",
     "dbus": "dbus-daemon",
     "emacs-nox": "emacs",
+    "g++": "g++",
     "gnome-keyring": "gnome-keyring-daemon",
+    "libkrb5-dev": "krb5-config",
+    "make": "make",
     "neovim": "nvim",
     "tmux": "tmux",
 }
@@ -140,7 +145,7 @@ def _stages(python: str, words: list[str], data: Path | None) -> list[Stage]:
     return [
         *tests,
         ("types", lambda: _check([python, "-I", "-m", "mypy"])),
-        ("typescript", lambda: _typescript(python)),
+        ("typescript", lambda: _typescript(python, words)),
         ("lint", lambda: _check([python, "-I", "-m", "ruff", "check", "--quiet", "."])),
         ("format", lambda: _check([python, "-I", "-m", "ruff", "format", "--check", "."])),
         ("sdks", lambda: _sdks(python, words)),
@@ -332,31 +337,41 @@ def _sdks(python: str, words: list[str]) -> Tally:
     return _pytest(str(inside), ["--long", "-o", "pythonpath=tests server", "tests/differential"])
 
 
-def _typescript(python: str) -> Tally:
-    """Build the TypeScript client and run its tests against the daemon of this environment."""
+def _typescript(python: str, words: list[str]) -> Tally:
+    """Build the TypeScript packages and test them with the daemon of this environment.
+
+    The extension is tested in VS Code, where code-server is installed; `--long` installs it.
+    """
     if reason := _no_node():
         return Tally(skipped=1, note=reason)
     npm = shutil.which("npm") or "npm"
     env = os.environ | {"BYOKD_PYTHON": python, "NO_COLOR": "1", "FORCE_COLOR": "0"}
-    steps = [["run", "build"]]
+    steps = [[npm, "run", "build"]]
     if not _npm_is_installed():
-        steps.insert(0, ["ci", "--no-audit", "--no-fund", "--prefer-offline"])
+        steps.insert(0, [npm, "ci", "--no-audit", "--no-fund", "--prefer-offline"])
+    if "--long" in words:
+        steps.append([python, "-I", str(ROOT / "tests" / "code_server"), python])
     for step in steps:
-        done = _run([npm, *step], cwd=CLIENT, env=env)
+        done = _run(step, cwd=CLIENT, env=env)
         if done.returncode:
             print(done.stdout, flush=True)
-            return Tally(failed=1, note=f"npm {step[0]}: exit code {done.returncode}")
-    done = _run([npm, "test"], cwd=CLIENT, env=env)
+            return Tally(failed=1, note=f"{' '.join(step[1:3])}: exit code {done.returncode}")
+    suites = [_run([npm, *suite], cwd=CLIENT, env=env) for suite in (["test"], ["run", "e2e"])]
+    return _node_tally(suites)
+
+
+def _node_tally(suites: list[subprocess.CompletedProcess[str]]) -> Tally:
     counts = {"pass": 0, "fail": 0, "cancelled": 0, "skipped": 0}
-    output = _COLOUR.sub("", done.stdout)
+    output = _COLOUR.sub("", "".join(suite.stdout for suite in suites))
     for name, number in _NODE_COUNT.findall(output):
         counts[name] += int(number)
     for figures in _NODE_FIGURES.findall(output):
         print(figures, flush=True)
+    for suite in suites:
+        if suite.returncode:
+            print(suite.stdout, flush=True)
+            counts["fail"] = max(counts["fail"], 1)
     reasons = sorted(set(_NODE_SKIPPED.findall(output)))
-    if done.returncode:
-        print(done.stdout, flush=True)
-        counts["fail"] = max(counts["fail"], 1)
     note = "; ".join(f"skipped: {reason}" for reason in reasons)
     return Tally(counts["pass"], counts["fail"] + counts["cancelled"], counts["skipped"], note)
 
@@ -404,6 +419,7 @@ def _relock(python: str) -> int:
         [*base, "--upgrade", "-c", runtime, "pyproject.toml", "--group", "dev", "-o", tests],
         [*base, "--upgrade", *sdks, "-o", SDKS_LOCK],
         [*base, "--upgrade", "--group", "editors", "-o", NEOVIM_LOCK],
+        [*base, "--upgrade", "--group", "code-server", "-o", NODE_LOCK],
     ):
         done = _run(command)
         if done.returncode:

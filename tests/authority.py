@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import ipaddress
 import ssl
+from collections.abc import Sequence
 from pathlib import Path
 
 from cryptography import x509
@@ -37,15 +38,18 @@ class Authority:
         until: dt.datetime = NOW + DAY,
         *,
         self_signed: bool = False,
-        name: str | None = None,
+        names: Sequence[str] = (),
     ) -> ssl.SSLContext:
-        """Return a server's context with a certificate for an address, or for a name."""
+        """Return a server's context with a certificate for an address, or for names."""
         key = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, address)])
-        subjects = x509.DNSName(name) if name else x509.IPAddress(ipaddress.ip_address(address))
-        names = x509.SubjectAlternativeName([subjects])
+        subjects: list[x509.GeneralName] = [x509.DNSName(name) for name in names]
+        if not names:
+            subjects.append(x509.IPAddress(ipaddress.ip_address(address)))
         issuer = subject if self_signed else self._name
-        builder = self._builder(subject, issuer, key, until).add_extension(names, critical=False)
+        builder = self._builder(subject, issuer, key, until).add_extension(
+            x509.SubjectAlternativeName(subjects), critical=False
+        )
         certificate = builder.sign(key if self_signed else self._key, hashes.SHA256())
         file = self._folder / "server.pem"
         file.write_bytes(

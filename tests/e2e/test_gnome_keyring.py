@@ -8,79 +8,36 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-import subprocess
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 from jeepney import (  # type: ignore[import-untyped]
     DBusAddress,
-    MatchRule,
     Properties,
-    message_bus,
     new_method_call,
 )
 from jeepney.io.blocking import open_dbus_connection  # type: ignore[import-untyped]
 
 from daemon import Daemon, RpcError, running
-from keysource.buses import HAVE_BUS, bus
+from keysource.desktops import HAVE_DESKTOP, SERVICE, desktop
 from sandbox_env import GENERIC, KEY
-from waits import WAIT_MAX_S
 
 pytestmark = [
     pytest.mark.anyio,
     pytest.mark.skipif(
-        not HAVE_BUS or shutil.which("gnome-keyring-daemon") is None,
+        not HAVE_DESKTOP,
         reason="gnome-keyring is not installed; `python3 tests --long` installs it as root",
     ),
 ]
 
-PASSWORD = "the login's password"
-SERVICE = "org.freedesktop.secrets"
 STORE = {
     "provider": GENERIC,
     "fields": {"apiKey": {"plain": KEY}},
     "baseUrl": "http://127.0.0.1:9",
     "probe": "skip",
 }
-
-
-@contextmanager
-def desktop(home: Path, password: str | None = PASSWORD) -> Iterator[dict[str, str]]:
-    """Start a session's keyring, unlocked if there is a password; yield its environment."""
-    runtime = home / "run"
-    runtime.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with bus() as session:
-        environment = {
-            "HOME": str(home),
-            "XDG_RUNTIME_DIR": str(runtime),
-            "DBUS_SESSION_BUS_ADDRESS": session.address,
-        }
-        unlock = [] if password is None else ["--unlock"]
-        command = ["gnome-keyring-daemon", "--foreground", "--components=secrets", *unlock]
-        with open_dbus_connection(session.address) as watcher:
-            rule = MatchRule(type="signal", member="NameOwnerChanged")
-            rule.add_arg_condition(0, SERVICE)
-            watcher.send_and_get_reply(message_bus.AddMatch(rule))
-            with (
-                watcher.filter(rule) as changes,
-                subprocess.Popen(
-                    command,
-                    env=environment,
-                    stdin=subprocess.PIPE,
-                    stdout=subprocess.DEVNULL,
-                    stderr=subprocess.DEVNULL,
-                ) as keyring,
-            ):
-                assert keyring.stdin is not None
-                keyring.stdin.write((password or "").encode())
-                keyring.stdin.close()
-                try:
-                    watcher.recv_until_filtered(changes, timeout=WAIT_MAX_S)
-                    yield environment
-                finally:
-                    keyring.kill()
 
 
 @asynccontextmanager

@@ -142,7 +142,7 @@ async def test_connection_goes_to_the_checked_address_under_its_name(
     serve: Serve, authority: Authority, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The name is resolved only once."""
-    context = authority.server(name=_NAME)
+    context = authority.server(names=[_NAME])
     server_names: list[str | None] = []
 
     def record_name(_line: object, name: str | None, _context: object) -> None:
@@ -163,7 +163,7 @@ async def test_rebound_name_fails_its_certificate(
     serve: Serve, authority: Authority, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """After DNS rebinding https reaches the wrong server, and sends it nothing."""
-    async with serve(OK, tls=authority.server(name="other.example")) as upstream:
+    async with serve(OK, tls=authority.server(names=["other.example"])) as upstream:
         monkeypatch.setattr(socket, "getaddrinfo", _FakeResolver(["127.0.0.1"]))
         with pytest.raises(NetworkFailed) as caught:
             await _get(f"https://{_NAME}:{upstream.port}/v1", extra_ca_file=authority.file)
