@@ -1,10 +1,11 @@
 """Runs every check of the project: `python3 tests [--long] [arguments for pytest…]`.
 
 Imports the standard library only, because it runs before anything is installed. All stages run,
-also after one has failed. Two stages run at the same time, the longest first. The end of the output
-shows the slowest tests, the stages that failed with the reasons, and how many tests passed, failed
-and were skipped; with `--long` also the coverage per package. With arguments for pytest the tests
-run as one stage.
+also after one has failed. One stage more than there are cores runs at the same time, because tests
+that start processes also wait; the longest stages come first. The end of the output shows the
+slowest tests, the stages that failed with the reasons, and how many tests passed, failed and were
+skipped; with `--long` also the coverage per package. With arguments for pytest the tests run as one
+stage.
 
 `python3 tests --relock` writes the five hash-pinned locks anew from `pyproject.toml`.
 `python3 tests new-provider ID …` adds a provider to the catalog.
@@ -113,7 +114,7 @@ def main(words: list[str]) -> int:
             _stage("system", lambda: _system_packages(words)),
             _stage("neovim", lambda: _neovim(python, words)),
         ]
-        with ThreadPoolExecutor(2) as pool:
+        with ThreadPoolExecutor((os.cpu_count() or 1) + 1) as pool:
             stages = _stages(python, words, data)
             tallies += pool.map(lambda stage: _stage(*stage), stages)
         _print_slowest(tallies)
@@ -144,8 +145,8 @@ def _stages(python: str, words: list[str], data: Path | None) -> list[Stage]:
         ]
     return [
         *tests,
-        ("types", lambda: _check([python, "-I", "-m", "mypy"])),
         ("typescript", lambda: _typescript(python, words)),
+        ("types", lambda: _check([python, "-I", "-m", "mypy"])),
         ("lint", lambda: _check([python, "-I", "-m", "ruff", "check", "--quiet", "."])),
         ("format", lambda: _check([python, "-I", "-m", "ruff", "format", "--check", "."])),
         ("sdks", lambda: _sdks(python, words)),

@@ -43,7 +43,7 @@ async def measure(session: Bus, folder: Path) -> dict[str, tuple[float, float]]:
         async with running(data_dir=vault, environment=environment) as daemon:
             await daemon.initialize()
             await status(daemon, Pings(daemon))  # builds the services
-            before, during = Pings(daemon), Pings(daemon)
+            before, during = Pings(daemon, sys.maxsize), Pings(daemon, sys.maxsize)
             for _ in range(200):
                 await before.during(daemon.send("provider/list", {"limit": 1}))
             began = time.monotonic()
