@@ -93,7 +93,6 @@ class AnchorStorage:
         Raises:
             VaultError: the keyring or the disk refuses; the previous anchor stays, which is safe.
         """
-        text = to_text(keys, anchor)
         if in_keyring and self._keyring is not None:
             for _ in range(2 if overwrite else 1):
                 await self._keyring.write(
@@ -103,9 +102,11 @@ class AnchorStorage:
                 )
             if not overwrite or _file_text(self._state, keys.store_id) is None:
                 return
-        await asyncio.to_thread(self._write_file, keys, anchor, text, overwrite=overwrite)
+        await asyncio.to_thread(self.write_file, keys, anchor, overwrite=overwrite)
 
-    def _write_file(self, keys: RootKeys, anchor: Anchor, text: str, *, overwrite: bool) -> None:
+    def write_file(self, keys: RootKeys, anchor: Anchor, *, overwrite: bool = False) -> None:
+        """Do as `write` for the file, on a thread that may block."""
+        text = to_text(keys, anchor)
         with _locked(self._state):
             stored = newest(keys, [_file_text(self._state, keys.store_id)])
             if (

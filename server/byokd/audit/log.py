@@ -195,14 +195,32 @@ class AuditLog:
         keys, durable, epoch = await read(lambda tx: (tx.keys, tx.durable, tx.meta.epoch))
         if not durable:
             return Anchor(epoch, 0, b"")
-        return (await self._anchors.fetch(keys.store_id, in_keyring=in_keyring)).newest(keys)
+        fetched = await self._anchors.fetch(keys.store_id, in_keyring=in_keyring)
+        anchor = fetched.newest(keys)
+        self.rollback.note(anchor)
+        return anchor
+
+    def begin_anchor(self, tx: VaultTx) -> None:
+        """Write the first anchor file, before the commit of a new store.
+
+        So a store with entries and without an anchor file is one whose file was removed.
+        """
+        anchor = Anchor(tx.meta.epoch, 0, b"")
+        self._anchors.write_file(tx.keys, anchor)
+        self.rollback.note(anchor)
 
     async def write_anchor(
-        self, read: VaultReader, *, in_keyring: bool, overwrite: bool = False
+        self,
+        read: VaultReader,
+        *,
+        in_keyring: bool,
+        overwrite: bool = False,
+        create: bool = True,
     ) -> None:
         """Store the present end of the chain as the anchor, outside of any transaction.
 
-        `overwrite`: the person accepted that it does not continue the previous anchor.
+        `overwrite`: the person accepted that it does not continue the previous anchor. Without
+        `create`, a missing file is not written again: somebody removed it.
 
         Raises:
             VaultCorrupt: it does not continue the anchor; the anchor, as the only evidence, stays.
@@ -219,8 +237,11 @@ class AuditLog:
 
         counted = self.unanchored
         end = await read(read_end)
-        if end is not None:
+        removed = previous == "none" and not (create or in_keyring)
+        if end is not None and not removed:
             await self._anchors.write(*end, in_keyring=in_keyring, overwrite=overwrite)
+            if previous != "changed":
+                self.rollback.note(end[1])
         self.unanchored = max(0, self.unanchored - counted)
 
     def request_anchor(self) -> None:

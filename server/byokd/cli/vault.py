@@ -19,6 +19,7 @@ from byokd.cli.unlock import error_reason, unlock_with_passphrase, unlock_with_r
 from byokd.protocol.backup import BackupInfo, VaultRestoreParams, VaultRestoreResult
 from byokd.protocol.key import KeyListParams, KeyListResult
 from byokd.protocol.vault import (
+    AuditAnchor,
     ChoiceReason,
     KeyFilePlace,
     Protection,
@@ -42,6 +43,13 @@ _REASONS: Final[dict[ChoiceReason, str]] = {
     "itemMissing": "the keyring does not keep what is stored in it",
     "itemCorrupt": "the keyring changes what is stored in it",
 }
+
+_ANCHORS: Final[dict[AuditAnchor, str]] = {
+    "none": "missing",
+    "changed": "changed from outside",
+    "unreachable": "cannot be read now",
+}
+"""States of the mark outside the store that are shown."""
 
 _FIRST_VAULT: Final = (
     "the first key creates a vault under the OS keyring; for another protection: byokd vault init"
@@ -127,7 +135,8 @@ def init(
 @click.option(
     "--accept-rollback",
     is_flag=True,
-    help="Accept a store that is older than the last known one, if you restored it yourself.",
+    help="Accept a store that is older than the last known one, or whose anchor is missing, if you"
+    " know why.",
 )
 @with_daemon
 def unlock(daemon: Daemon, *, by_code: bool, accept_rollback: bool) -> None:
@@ -141,9 +150,16 @@ def unlock(daemon: Daemon, *, by_code: bool, accept_rollback: bool) -> None:
     except DaemonError as error:
         if not accept_rollback or error_reason(error.data) != "rollback":
             raise
-        params = VaultUnlockParams(accept_rollback=True)
-        info = daemon.call("vault/unlock", params, VaultResult).vault
+        info = _accept(daemon)
+    else:
+        if accept_rollback and info.anchor in {"none", "changed"}:
+            info = _accept(daemon)
     show(info)
+
+
+def _accept(daemon: Daemon) -> VaultInfo:
+    params = VaultUnlockParams(accept_rollback=True)
+    return daemon.call("vault/unlock", params, VaultResult).vault
 
 
 def _unlock(daemon: Daemon) -> VaultInfo:
@@ -209,6 +225,7 @@ def show(info: VaultInfo, backups: Sequence[BackupInfo] = ()) -> None:
             ("reason", info.reason),
             ("hint", _FIRST_VAULT if info.state == "uninitialized" else info.hint),
             ("audit log", info.audit),
+            ("anchor", _ANCHORS.get(info.anchor) if info.anchor else None),
             *(_choices(info.choices) if info.state == "uninitialized" else ()),
             *((slot.kind, _slot(slot)) for slot in info.slots),
             *((f"backup {backup.number}", _backup(backup)) for backup in backups),

@@ -11,9 +11,9 @@ from pydantic import Field
 
 from byokd.core.limits import AUDIT_BODY_MAX_BYTES, PAGE_MAX_ITEMS
 from byokd.protocol.base import AtMs, JsonObject, KeyId, PageParams, Params, Result, Value
+from byokd.protocol.vault import AuditAnchor
 
 AuditFault: TypeAlias = Literal["mac", "gap", "dup", "order", "truncated", "foreignStore", "tables"]
-AuditAnchor: TypeAlias = Literal["kept", "none", "changed", "unreachable"]
 
 
 class AuditEntry(Value):

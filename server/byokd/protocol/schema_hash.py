@@ -2,4 +2,4 @@
 
 from typing import Final
 
-SCHEMA_HASH: Final = "sha256:6c4dd5ac7ac86430d078a2a5ad50f6623a1e1958a9463aa9a20a44d28f2a9000"
+SCHEMA_HASH: Final = "sha256:b9fbfe683bf449d3c89b6775f3141f44d3b46e44264306bf2a2d5abd46f18777"

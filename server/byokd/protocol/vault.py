@@ -37,6 +37,7 @@ ChoiceReason: TypeAlias = Literal[
 """Why a protection is not available, or what is needed first."""
 
 AuditStatus: TypeAlias = Literal["checking", "whole", "faulty"]
+AuditAnchor: TypeAlias = Literal["kept", "none", "changed", "unreachable"]
 
 
 class SlotInfo(Value):
@@ -74,8 +75,10 @@ class VaultInfo(Value):
     keyring. `backend` names what holds the key. `protects_against` and `does_not_protect_against`
     are texts for the user. `reason` is one of a list, such as `noBackend`, `backendLocked`,
     `itemMissing`, `passphraseNeeded` or `rollback`. `audit` is the result of the last check of the
-    audit log. `choices` are the protections to choose from: of a new vault where there is none, and
-    in the result of `vault/status` those that an open vault can change to.
+    audit log. `anchor` is the state of the mark outside the store that reveals an older copy of the
+    store; null while the vault is not open. `choices` are the protections to choose from: of a new
+    vault where there is none, and in the result of `vault/status` those that an open vault can
+    change to.
     """
 
     state: VaultState
@@ -89,6 +92,7 @@ class VaultInfo(Value):
     choices: tuple[ProtectionChoice, ...] = ()
     slots: tuple[SlotInfo, ...] = ()
     audit: AuditStatus | None = None
+    anchor: AuditAnchor | None = None
 
 
 class VaultStatusParams(Params):
@@ -141,7 +145,8 @@ class VaultUnlockParams(Params):
 
     Without either, the OS keyring may show its prompt. `accept_rollback` accepts a store that is
     older than when it was last used (reason `rollback`): keys that were deleted or rotated since
-    are in their old state.
+    are in their old state. It also accepts an open vault whose `anchor` is `none` or `changed`, and
+    writes a new one.
     """
 
     passphrase: SecretInput | None = None

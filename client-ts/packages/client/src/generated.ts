@@ -32,7 +32,7 @@ export interface CallOptions {
 }
 
 export const PROTOCOL_VERSION = 1;
-export const SCHEMA_HASH = "sha256:6c4dd5ac7ac86430d078a2a5ad50f6623a1e1958a9463aa9a20a44d28f2a9000";
+export const SCHEMA_HASH = "sha256:b9fbfe683bf449d3c89b6775f3141f44d3b46e44264306bf2a2d5abd46f18777";
 export const SEALING_SUITE = "DHKEM(X25519,HKDF-SHA256)/HKDF-SHA256/AES-256-GCM";
 
 /** The event types of this version. */
@@ -2046,8 +2046,10 @@ export interface VaultChanged {
  * keyring. `backend` names what holds the key. `protectsAgainst` and `doesNotProtectAgainst`
  * are texts for the user. `reason` is one of a list, such as `noBackend`, `backendLocked`,
  * `itemMissing`, `passphraseNeeded` or `rollback`. `audit` is the result of the last check of the
- * audit log. `choices` are the protections to choose from: of a new vault where there is none, and
- * in the result of `vault/status` those that an open vault can change to.
+ * audit log. `anchor` is the state of the mark outside the store that reveals an older copy of the
+ * store; null while the vault is not open. `choices` are the protections to choose from: of a new
+ * vault where there is none, and in the result of `vault/status` those that an open vault can
+ * change to.
  */
 export interface VaultInfo {
   state: VaultState;
@@ -2061,6 +2063,7 @@ export interface VaultInfo {
   choices: readonly ProtectionChoice[];
   slots: readonly SlotInfo[];
   audit: Open<AuditStatus> | null;
+  anchor: Open<AuditAnchor> | null;
 }
 
 /**
@@ -2173,7 +2176,8 @@ export interface VaultStatusParams {
  *
  * Without either, the OS keyring may show its prompt. `acceptRollback` accepts a store that is
  * older than when it was last used (reason `rollback`): keys that were deleted or rotated since
- * are in their old state.
+ * are in their old state. It also accepts an open vault whose `anchor` is `none` or `changed`, and
+ * writes a new one.
  */
 export interface VaultUnlockParams {
   _meta?: JsonObject | null;

@@ -86,6 +86,7 @@ function answerTo(server: Partial<ServerOptions>): object {
       choices: [],
       slots: [],
       audit: null,
+      anchor: null,
     },
     ...server,
   };

@@ -39,6 +39,7 @@ export function VaultView({ model, state }: { model: Model; state: State }) {
       ) : (
         <>
           {(vault.state === "locked" || vault.state === "unavailable") && <Unlock model={model} vault={vault} />}
+          {vault.state === "unlocked" && vault.hint && <MissingAnchor model={model} vault={vault} />}
           <Protection vault={vault} />
           {vault.state === "unlocked" && <Changes model={model} vault={vault} onCode={setCode} />}
           <Backups model={model} backups={backups} />
@@ -81,6 +82,25 @@ export function RecoveryCode({ code, onWritten }: { code: string; onWritten: () 
         <Button onClick={() => void navigator.clipboard.writeText(code).then(() => setCopied(true))}>{copied ? words.copied : words.copy}</Button>
         <Button kind="primary" onClick={onWritten}>{words.vault.codeWritten}</Button>
       </p>
+    </Notice>
+  );
+}
+
+/** The mark outside the store was removed or changed: a person says that they know why. */
+function MissingAnchor({ model, vault }: { model: Model; vault: VaultInfo }) {
+  const task = useTask();
+  const accept = () =>
+    task.run(async () => {
+      await model.host.request("vault/unlock", { acceptRollback: true });
+      await model.loadVault();
+    });
+  return (
+    <Notice tone="warn">
+      <p>{vault.anchor === "changed" ? words.vault.anchorChanged : words.vault.anchorMissing}</p>
+      <p class="actions">
+        <Button onClick={accept}>{words.vault.acceptAnchor}</Button>
+      </p>
+      <Live>{task.error && <Failure data={task.error} model={model} />}</Live>
     </Notice>
   );
 }

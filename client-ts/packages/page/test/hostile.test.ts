@@ -99,7 +99,7 @@ function hostileHost(x: string): void {
     state: "active", reason: x, version: 1, createdAt: 1, rotatedAt: null, lastUsedAt: null, disabledAt: null,
   };
   const vault = {
-    state: "unlocked", protection: x, degraded: true, reason: x, hint: x, backend: x, protectsAgainst: x, doesNotProtectAgainst: x, choices: [], audit: x,
+    state: "unlocked", protection: x, degraded: true, reason: x, hint: x, backend: x, protectsAgainst: x, doesNotProtectAgainst: x, choices: [], audit: x, anchor: x,
     slots: [{ id: x, kind: x, state: x, createdAt: 1, reason: x }],
   };
   const fact = { source: x, asOf: x };

@@ -40,6 +40,7 @@ const VAULT: VaultInfo = {
   choices: [],
   slots: [{ id: "slot_private", kind: "passphrase", state: "active", createdAt: 0, reason: null }],
   audit: "whole",
+  anchor: "kept",
 };
 
 const FACTS: Facts = {

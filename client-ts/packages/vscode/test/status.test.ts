@@ -22,7 +22,7 @@ const key = (more: Partial<KeyInfo> = {}): KeyInfo => ({
 
 const snapshot = (keys: readonly KeyInfo[], state: VaultInfo["state"] = "unlocked", more: Partial<Snapshot> = {}): Snapshot => ({
   daemon: "running",
-  vault: { state, protection: "osKeyring", degraded: false, reason: null, hint: null, backend: null, protectsAgainst: null, doesNotProtectAgainst: null, choices: [], slots: [], audit: null },
+  vault: { state, protection: "osKeyring", degraded: false, reason: null, hint: null, backend: null, protectsAgainst: null, doesNotProtectAgainst: null, choices: [], slots: [], audit: null, anchor: null },
   keys,
   names: new Map([["mistral", "Mistral"]]),
   ...more,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 
 from byokd.audit import AuditLog, export
 from byokd.audit.check import ChainChecker
@@ -16,8 +17,8 @@ from byokd.protocol.audit import (
     AuditVerifyResult,
 )
 from byokd.protocol.base import JsonObject
-from byokd.protocol.errors import VaultError
-from byokd.protocol.vault import AuditStatus
+from byokd.protocol.errors import ByokdError, VaultError
+from byokd.protocol.vault import AuditAnchor, AuditStatus
 from byokd.services.audit.usage_counter import UsageCount
 from byokd.services.runtime.clock import now_ms
 from byokd.services.runtime.session import Session
@@ -167,11 +168,51 @@ class AuditService:
         self.record(tx, session, "store.rollback_accepted", details=details)
         return True
 
+    def begin_anchor(self, tx: VaultTx) -> None:
+        """Write the first anchor file of a new store that has no keyring."""
+        if tx.durable:
+            self._audit_log.begin_anchor(tx)
+
     def anchor_first_entry(self) -> None:
         self._audit_log.request_anchor()
 
     async def write_anchor(self, *, anyway: bool = False) -> None:
         """Raises as `AuditLog.write_anchor`."""
         await self._audit_log.write_anchor(
-            self._vault.read, in_keyring=uses_keyring(self._vault.status()), overwrite=anyway
+            self._vault.read,
+            in_keyring=uses_keyring(self._vault.status()),
+            overwrite=anyway,
+            create=anyway,
         )
+
+    async def write_anchor_file(self) -> None:
+        """Write the anchor of a vault in a keyring to the file, before the keyring is left."""
+        await self._audit_log.write_anchor(self._vault.read, in_keyring=False)
+
+    async def refresh_anchor(self) -> AuditAnchor | None:
+        """Return the state of the anchor; a keyring's as it was last read. None: not open."""
+        vault = self._vault.status()
+        if vault.state != "unlocked" or vault.protection == "memory":
+            self._audit_log.rollback.note(None)
+        elif not uses_keyring(vault):
+            with suppress(ByokdError):  # the vault's state shows that the store fails
+                await self._audit_log.read_anchor(self._vault.read, in_keyring=False)
+        return self.anchor
+
+    @property
+    def anchor(self) -> AuditAnchor | None:
+        return self._audit_log.rollback.anchor
+
+    async def accept_missing_anchor(self, session: Session) -> None:
+        """Record that a person accepts a store without its anchor, and write a new one."""
+        state = await self.refresh_anchor()
+        if state not in {"none", "changed"}:
+            return
+
+        def work(tx: VaultTx) -> None:
+            cause = "anchorMissing" if state == "none" else "anchorChanged"
+            details: JsonObject = {"cause": cause, "headSeq": tx.meta.head_seq}
+            self.record(tx, session, "store.rollback_accepted", details=details)
+
+        await self._vault.transaction(work)
+        await self.write_anchor(anyway=True)

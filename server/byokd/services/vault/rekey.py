@@ -26,6 +26,7 @@ from byokd.vault import (
 )
 from byokd.vault.key_wrapping import Slot
 from byokd.vault.rekey import NewSlot, Retire, Unrenewed
+from byokd.vault.status import uses_keyring
 
 _METHOD: Final = "vault/rekey"
 
@@ -54,6 +55,9 @@ class RekeyService:
         new = SlotSecrets(self._secret(session, "newPassphrase", params), code, params.key_file)
         code_used = False
         unrenewed: list[Unrenewed] = []
+        leaves_keyring = params.change in {"replaceProtection", "removeSlot"}
+        if leaves_keyring and uses_keyring(self._vault.status()):
+            await self._audit.write_anchor_file()
         match params.change:
             case "addSlot" | "replaceProtection":
                 code_used = await self._add_slot(session, params, new)

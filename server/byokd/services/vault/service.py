@@ -41,10 +41,19 @@ from byokd.services.runtime.sealed_input import open_secret
 from byokd.services.runtime.session import Session
 from byokd.services.vault.backups import BackupService
 from byokd.vault import DAMAGED, SlotSecrets, Vault, VaultTx, rekey
+from byokd.vault.status import uses_keyring
 
 _WEAKER: Final[tuple[Protection, ...]] = ("keyFile", "memory")
 _KEYRING: Final[Protection] = "osKeyring"
 _NO_SECRETS: Final = SlotSecrets()
+_ACCEPT: Final = "; if you know why: byokd vault unlock --accept-rollback"
+_ANCHOR_HINTS: Final = {
+    "none": "the anchor file was removed, so an older copy of the store would not be noticed"
+    + _ACCEPT,
+    "changed": "the anchor file was changed, so an older copy of the store would not be noticed"
+    + _ACCEPT,
+}
+"""What is said of an open vault whose anchor is not as byokd left it."""
 
 
 class VaultService:
@@ -74,6 +83,7 @@ class VaultService:
         elif vault.state == "unlocked":
             choices = await self._vault.other_choices()
             vault = vault.model_copy(update={"choices": choices})
+        await self._audit.refresh_anchor()
         backups = await self._backups.list()
         if vault.reason == DAMAGED and backups:
             hint = f"{vault.hint}: byokd vault restore takes the newest of {len(backups)}"
@@ -109,6 +119,8 @@ class VaultService:
     async def unlock(self, session: Session, params: VaultUnlockParams) -> VaultResult:
         """Open the vault with a passphrase or recovery code; without one the keyring may prompt.
 
+        `accept_rollback` accepts an older store, and a store whose anchor was removed or changed.
+
         Raises:
             InvalidParams: both are given, or there is no such slot.
             VaultLocked, VaultUnavailable: with the reason, such as `wrongPassphrase`.
@@ -124,6 +136,9 @@ class VaultService:
         vault = await self._unlock_with(session, secrets, accept=params.accept_rollback)
         if not was_open:
             await self._record(session, "store.unlocked", _cause_of(secrets))
+        if params.accept_rollback:
+            await self._audit.accept_missing_anchor(session)
+        await self._audit.refresh_anchor()
         self.notify(session, vault)
         await rekey.recover_interrupted(self._vault)
         return VaultResult(
@@ -170,7 +185,9 @@ class VaultService:
 
     async def open_in_background(self, session: Session) -> None:
         """Open the vault after the start, notify, and finish an interrupted rekey."""
-        self.notify(session, await self._vault.unlock())
+        vault = await self._vault.unlock()
+        await self._audit.refresh_anchor()
+        self.notify(session, vault)
         await rekey.recover_interrupted(self._vault)
         self.notify(session, self._vault.status())
 
@@ -212,13 +229,14 @@ class VaultService:
                 action=RestoreBackupAction(),
                 details={"reason": DAMAGED},
             )
+
+        def created(tx: VaultTx) -> None:
+            self._audit.record(tx, session, "store.created", details={"protection": protection})
+            if protection != _KEYRING:
+                self._audit.begin_anchor(tx)
+
         vault = await self._vault.initialize(
-            protection,
-            interactive=True,
-            new=secrets,
-            created=lambda tx: self._audit.record(
-                tx, session, "store.created", details={"protection": protection}
-            ),
+            protection, interactive=True, new=secrets, created=created
         )
         self._audit.anchor_first_entry()
         self.notify(session, vault)
@@ -251,7 +269,12 @@ class VaultService:
             )
 
     def _with_audit(self, vault: VaultInfo) -> VaultInfo:
-        return vault.model_copy(update={"audit": self._audit.check_result})
+        is_open = vault.state == "unlocked"
+        anchor = self._audit.anchor if is_open else None
+        update: JsonObject = {"audit": self._audit.check_result, "anchor": anchor}
+        if is_open and (hint := _ANCHOR_HINTS.get(anchor or "")) and not uses_keyring(vault):
+            update["hint"] = hint
+        return vault.model_copy(update=update)
 
 
 def require_risk_accepted(kind: SlotKind, accepted: str | None) -> None:
