@@ -26,6 +26,46 @@ async def _rejected(daemon: Daemon, key_id: str) -> str:
     return caught.value.kind
 
 
+@pytest.fixture(scope="module")
+async def daemon(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Daemon]:
+    """Run one daemon without prompts for tests that have a key of their own."""
+    async with running(data_dir=tmp_path_factory.mktemp("data")) as shared:
+        await unlocked(shared)
+        yield shared
+        assert await shared.close() == 0
+
+
+@pytest.fixture(scope="module")
+async def prompting(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Daemon]:
+    """Run one daemon that prompts, likewise; each test sets `on_request`."""
+    async with running(data_dir=tmp_path_factory.mktemp("data")) as shared:
+        await unlocked(shared, prompt=True)
+        yield shared
+        assert await shared.close() == 0
+
+
+@asynccontextmanager
+async def _stored(daemon: Daemon, label: str | None = None) -> AsyncIterator[tuple[Sandbox, str]]:
+    """Run a sandbox and store a key for it; yield both. The key is deleted at the end."""
+    async with sandbox() as provider:
+        key_id = (await store_key(daemon, provider, label=label))["keyId"]
+        yield provider, key_id
+        await daemon.request("key/delete", {"keyId": key_id})
+
+
+async def _until(daemon: Daemon, key_id: str, change: str) -> Json:
+    """Wait for a change of a key; return the params of the notification."""
+    wanted = (key_id, change)
+    return await daemon.until("key/changed", lambda p: (p["keyId"], p["change"]) == wanted)
+
+
+async def _listed(daemon: Daemon, key_id: str) -> Json:
+    [info] = [
+        item for item in (await daemon.request("key/list", {}))["items"] if item["keyId"] == key_id
+    ]
+    return dict(info)
+
+
 async def test_three_rejections_and_a_probe_disable_a_key(tmp_path: Path) -> None:
     async with sandbox() as provider, running(data_dir=tmp_path) as daemon:
         daemon.on_request = lambda _method, _params: None
@@ -98,69 +138,58 @@ async def test_three_rejections_and_a_probe_disable_a_key(tmp_path: Path) -> Non
         assert await daemon.close() == 0
 
 
-async def test_re_enable_in_the_prompt_enables_the_key(tmp_path: Path) -> None:
-    async with sandbox() as provider, running(data_dir=tmp_path) as daemon:
-        prompts: list[Json] = []
+async def test_re_enable_in_the_prompt_enables_the_key(prompting: Daemon) -> None:
+    prompts: list[Json] = []
 
-        def re_enable(_method: str, params: Json) -> Json:
-            prompts.append(params)
-            return {"title": "Re-enable"}
+    def re_enable(_method: str, params: Json) -> Json:
+        prompts.append(params)
+        return {"title": "Re-enable"}
 
-        daemon.on_request = re_enable
-        await unlocked(daemon, prompt=True)
-        key = await store_key(daemon, provider, label="work")
+    prompting.on_request = re_enable
+    async with _stored(prompting, label="work") as (provider, key_id):
         provider.set_key_valid(KEY, valid=False)
         for _ in range(3):
-            await _rejected(daemon, key["keyId"])
-        await daemon.until("key/changed", lambda p: p["change"] == "softDisabled")
-        enabled = await daemon.until("key/changed", lambda p: p["change"] == "enabled")
+            await _rejected(prompting, key_id)
+        await _until(prompting, key_id, "softDisabled")
+        enabled = await _until(prompting, key_id, "enabled")
         assert enabled["state"] == "active"
         [prompt] = prompts
         assert prompt["message"].startswith(f'The key "work" of {GENERIC_NAME} was rejected')
-        assert (prompt["_meta"]["keyId"], prompt["_meta"]["label"]) == (key["keyId"], "work")
+        assert (prompt["_meta"]["keyId"], prompt["_meta"]["label"]) == (key_id, "work")
 
 
-async def test_re_enable_in_an_old_prompt_does_not_undo_a_later_disable(
-    tmp_path: Path,
-) -> None:
-    async with sandbox() as provider, running(data_dir=tmp_path) as daemon:
+async def test_re_enable_in_an_old_prompt_does_not_undo_a_later_disable(prompting: Daemon) -> None:
+    async with _stored(prompting) as (provider, key_id):
         sent: list[int] = []
 
         def disable_and_re_enable(_method: str, _params: Json) -> Json:
-            sent.append(daemon.send("key/disable", {"keyId": key["keyId"]}))
+            sent.append(prompting.send("key/disable", {"keyId": key_id}))
             return {"title": "Re-enable"}
 
-        daemon.on_request = disable_and_re_enable
-        await unlocked(daemon, prompt=True)
-        key = await store_key(daemon, provider)
+        prompting.on_request = disable_and_re_enable
         provider.set_key_valid(KEY, valid=False)
         for _ in range(3):
-            await _rejected(daemon, key["keyId"])
-        await daemon.until("key/changed", lambda p: p["change"] == "userDisabled")
-        assert (await daemon.answer(sent[0]))["key"]["state"] == "userDisabled"
-        listed = (await daemon.request("key/list", {}))["items"][0]
+            await _rejected(prompting, key_id)
+        await _until(prompting, key_id, "userDisabled")
+        assert (await prompting.answer(sent[0]))["key"]["state"] == "userDisabled"
+        listed = await _listed(prompting, key_id)
         assert (listed["state"], listed["reason"]) == ("userDisabled", "user")
 
 
-async def test_accepted_probe_clears_a_suspect_key(tmp_path: Path) -> None:
-    async with sandbox() as provider, running(data_dir=tmp_path) as daemon:
-        await unlocked(daemon)
-        key = await store_key(daemon, provider)
+async def test_accepted_probe_clears_a_suspect_key(daemon: Daemon) -> None:
+    async with _stored(daemon) as (provider, key_id):
         provider.reject_next(6)  # a rejected call is tried once more
         for _ in range(3):
-            await _rejected(daemon, key["keyId"])
-        await daemon.until("key/changed", lambda p: p["change"] == "suspect")
-        await daemon.until("key/changed", lambda p: p["change"] == "enabled")
-        listed = (await daemon.request("key/list", {}))["items"][0]
-        assert listed["state"] == "active"
+            await _rejected(daemon, key_id)
+        await _until(daemon, key_id, "suspect")
+        await _until(daemon, key_id, "enabled")
+        assert (await _listed(daemon, key_id))["state"] == "active"
 
 
-async def test_single_rejection_is_retried(tmp_path: Path) -> None:
-    async with sandbox() as provider, running(data_dir=tmp_path) as daemon:
-        await unlocked(daemon)
-        key = await store_key(daemon, provider)
+async def test_single_rejection_is_retried(daemon: Daemon) -> None:
+    async with _stored(daemon) as (provider, key_id):
         provider.reject_next(1)
-        params = chat_params("sandbox-echo", key_id=key["keyId"])
+        params = chat_params("sandbox-echo", key_id=key_id)
         result = await daemon.request("chat/send", params)
         assert result["route"]["attempts"] == 2
         events = daemon.events[params["streamId"]]
@@ -168,36 +197,44 @@ async def test_single_rejection_is_retried(tmp_path: Path) -> None:
         assert [e["type"] for e in events].index("retry") == 0, "before any content"
 
 
-@pytest.mark.parametrize("prompt", [True, False])
-async def test_accepted_probe_offers_to_enable_the_key(tmp_path: Path, *, prompt: bool) -> None:
-    async with sandbox() as provider, running(data_dir=tmp_path) as daemon:
-        titles: list[list[str]] = []
+async def test_accepted_probe_offers_to_enable_the_key_in_a_prompt(prompting: Daemon) -> None:
+    titles: list[list[str]] = []
 
-        def choose(_method: str, params: Json) -> Json | None:
-            titles.append([action["title"] for action in params["actions"]])
-            return {"title": "Re-enable"} if len(titles) == 2 else None
+    def choose(_method: str, params: Json) -> Json | None:
+        titles.append([action["title"] for action in params["actions"]])
+        return {"title": "Re-enable"} if len(titles) == 2 else None
 
-        daemon.on_request = choose
-        await unlocked(daemon, prompt=prompt)
-        key = await store_key(daemon, provider)
-        provider.set_key_valid(KEY, valid=False)
-        for _ in range(3):
-            await _rejected(daemon, key["keyId"])
-        await daemon.until("key/changed", lambda p: p["change"] == "softDisabled")
-        key_params = {"keyId": key["keyId"]}
-        assert (await daemon.request("key/probe", key_params))["action"] is None
-        provider.set_key_valid(KEY, valid=True)
-        probed = await daemon.request("key/probe", key_params)
-        assert probed["probe"]["verdict"] == "valid"
-        assert (probed["action"]["type"], probed["action"]["details"]) == ("enableKey", key_params)
-        if prompt:
-            await daemon.until("key/changed", lambda p: p["change"] == "enabled")
-            assert titles == [["Update key", "Re-enable", "Dismiss"], ["Re-enable", "Dismiss"]]
-        else:
-            assert titles == []
-            assert await _rejected(daemon, key["keyId"]) == "keyDisabled"
-            await daemon.request("key/enable", key_params)
-        assert (await ask(daemon, "sandbox-echo", key_id=key["keyId"]))["finishReason"]
+    prompting.on_request = choose
+    async with _stored(prompting) as (provider, key_id):
+        await _accepted_after_a_soft_disable(prompting, provider, key_id)
+        await _until(prompting, key_id, "enabled")
+        assert titles == [["Update key", "Re-enable", "Dismiss"], ["Re-enable", "Dismiss"]]
+        assert (await ask(prompting, "sandbox-echo", key_id=key_id))["finishReason"]
+
+
+async def test_accepted_probe_without_prompts_leaves_the_key_disabled(daemon: Daemon) -> None:
+    prompts: list[Json] = []
+    daemon.on_request = lambda _method, params: prompts.append(params)
+    async with _stored(daemon) as (provider, key_id):
+        await _accepted_after_a_soft_disable(daemon, provider, key_id)
+        assert prompts == []
+        assert await _rejected(daemon, key_id) == "keyDisabled"
+        await daemon.request("key/enable", {"keyId": key_id})
+        assert (await ask(daemon, "sandbox-echo", key_id=key_id))["finishReason"]
+
+
+async def _accepted_after_a_soft_disable(daemon: Daemon, provider: Sandbox, key_id: str) -> None:
+    """Let a key be disabled and probed; the accepted probe must offer to enable it."""
+    provider.set_key_valid(KEY, valid=False)
+    for _ in range(3):
+        await _rejected(daemon, key_id)
+    await _until(daemon, key_id, "softDisabled")
+    key_params = {"keyId": key_id}
+    assert (await daemon.request("key/probe", key_params))["action"] is None
+    provider.set_key_valid(KEY, valid=True)
+    probed = await daemon.request("key/probe", key_params)
+    assert probed["probe"]["verdict"] == "valid"
+    assert (probed["action"]["type"], probed["action"]["details"]) == ("enableKey", key_params)
 
 
 @asynccontextmanager
@@ -263,13 +300,10 @@ async def test_next_use_takes_over_the_probe_of_a_killed_process(
 
 
 @pytest.mark.parametrize("model", ["sandbox-fault-429", "sandbox-html", "sandbox-error-in-200"])
-async def test_error_that_does_not_concern_the_key_never_counts(tmp_path: Path, model: str) -> None:
-    async with sandbox() as provider, running(data_dir=tmp_path) as daemon:
-        await unlocked(daemon)
-        key = await store_key(daemon, provider)
+async def test_error_that_does_not_concern_the_key_never_counts(daemon: Daemon, model: str) -> None:
+    async with _stored(daemon) as (_, key_id):
         for _ in range(4):
             with pytest.raises(RpcError):
-                await ask(daemon, model, key_id=key["keyId"])
-        listed = (await daemon.request("key/list", {}))["items"][0]
-        assert listed["state"] == "active"
-        assert (await ask(daemon, "sandbox-echo", key_id=key["keyId"]))["finishReason"]
+                await ask(daemon, model, key_id=key_id)
+        assert (await _listed(daemon, key_id))["state"] == "active"
+        assert (await ask(daemon, "sandbox-echo", key_id=key_id))["finishReason"]
