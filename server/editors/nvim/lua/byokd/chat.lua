@@ -42,14 +42,12 @@ local function put(buf, text, state)
 end
 
 local function aside(text) return (text:gsub('\n', '\n' .. ASIDE)) end
-local function call_text(call) return call.name .. ' ' .. (call.rawArguments or vim.json.encode(call.arguments)) end
 
 local TEXTS = { -- what an event adds to a chat
   textStart = function() return '\n\n' end,
   textDelta = function(event) return event.delta end,
   reasoningStart = function() return '\n' .. aside('\nThinking\n') end,
   reasoningDelta = function(event) return aside(event.delta) end,
-  toolCallEnd = function(event) return '\n\n→ ' .. call_text(event) end,
   citation = function(event) return '\n- ' .. (event.source.url or event.source.title or '') end,
 }
 
@@ -57,8 +55,10 @@ local TEXTS = { -- what an event adds to a chat
 local function run_tool(buf, call)
   local tool = require('byokd').options.tools[call.name]
   local ok, text = false, tool and 'the user refused this call' or 'there is no such tool'
+  local asked = call.name .. ' ' .. (call.rawArguments or vim.json.encode(call.arguments))
+  put(buf, '\n\n→ ' .. asked)
   vim.cmd.redraw() -- what led to the call is to be seen beside the question
-  if tool and vim.fn.confirm('Run ' .. call_text(call) .. '?', '&Run\n&Refuse', 2) == 1 then
+  if tool and vim.fn.confirm('Run ' .. asked .. '?', '&Run\n&No', 2) == 1 then
     ok, text = pcall(tool.run, call.arguments)
   end
   put(buf, aside(('\n%s\n%s'):format(ok and 'Result' or 'Failed', text)))
@@ -83,16 +83,6 @@ local function converse(buf, messages, done)
   end)
 end
 
---- Return how an answer ended, its tokens if they are known, and its cost if that is.
-local function summary(result)
-  local usage, cost, facts = result.usage, result.cost or {}, { result.finishReason.unified }
-  local known = usage and not usage.partial
-  facts[2] = known and usage.inputFresh + usage.inputCacheRead + usage.inputCacheWrite .. ' tokens in' or nil
-  facts[3] = known and usage.outputText + usage.outputReasoning .. ' out' or nil
-  facts[#facts + 1] = cost.amount and cost.amount .. ' ' .. cost.currency
-  return table.concat(facts, ', ')
-end
-
 --- Send what stands under the last heading. What was not answered can be sent again.
 function M.commands.send(call)
   local buf, model = call.buf, keys.model_params().model
@@ -105,7 +95,7 @@ function M.commands.send(call)
     local answered = messages[#messages].role == 'assistant'
     if answered then chats[buf] = messages end
     if err then put(buf, '\n\n> ' .. daemon.describe(err)) end
-    put(buf, ('\n\n%s\n\n%s'):format(YOU, answered and '' or text), err and 'failed' or summary(result))
+    put(buf, ('\n\n%s\n\n%s'):format(YOU, answered and '' or text), err and 'failed' or result.finishReason.unified)
   end)
 end
 
@@ -123,7 +113,6 @@ end
 
 --- Write the answer to an instruction below the lines of the range, or in their place.
 local function write(call, in_place)
-  if call.text == '' then error('say what to write, such as :Byokd insert a licence header', 0) end
   local buf, first, last = call.buf, call.line1 - 1, call.line2
   local question = call.text .. (call.range > 0 and '\n\nThe selected text:\n' .. call.lines or '')
   local messages = { { role = 'system', content = WRITE }, { role = 'user', content = question } }

@@ -2,6 +2,9 @@
 local M = { handlers = {} } -- `handlers` get what the daemon sends, see |lsp-handler|
 local WAIT_MS = 30000
 local NEXT_STEP = { promptKey = ':Byokd key', pickModel = ':Byokd model', unlockVault = ':Byokd unlock' }
+local VARIABLES = ' HOME USER LOGNAME PATH LANG TZ TMPDIR DISPLAY WAYLAND_DISPLAY XAUTHORITY DBUS_SESSION_BUS_ADDRESS '
+  .. 'SECURITYSESSIONID __CF_USER_TEXT_ENCODING CREDENTIALS_DIRECTORY SYSTEMROOT SYSTEMDRIVE WINDIR COMSPEC PATHEXT '
+  .. 'TEMP TMP USERNAME USERDOMAIN USERPROFILE HOMEDRIVE HOMEPATH APPDATA LOCALAPPDATA PROGRAMDATA '
 local client, waiting = nil, {} -- the running daemon, and the functions that wait for a response
 
 --- Return the sentence of an error (a text, or `error.data` of a response), with what to do.
@@ -23,38 +26,52 @@ function M.try(run, ...)
   M.say(M.describe(result), vim.log.levels.ERROR)
 end
 
---- Return the command that starts the daemon and where it was found; or nil and what to do.
-function M.find()
-  local command, installed = require('byokd').options.command, vim.fn.expand('~/.local/bin/byokd')
-  if type(command) == 'string' then command = { vim.fn.expand(command) } end
-  if command then return vim.list_slice(command), 'the option `command`' end
-  if vim.fn.executable('byokd') == 1 then return { vim.fn.exepath('byokd') }, 'PATH' end
-  if vim.fn.executable(installed) == 1 then return { installed }, 'where byokd installs itself' end
-  return nil, 'there is no byokd on your PATH: install it or set `command`, see :help byokd-daemon'
+--- Return the path of a program, or nil. A relative folder on PATH may be a project's.
+local function program(name)
+  local folders = vim.split(vim.env.PATH or '', vim.fn.has('win32') == 1 and ';' or ':')
+  if name:find('[/\\]') then folders, name = { vim.fn.fnamemodify(name, ':h') }, vim.fs.basename(name) end
+  for _, folder in ipairs(folders) do
+    local path = vim.fn.exepath(vim.fs.normalize(folder) .. '/' .. name)
+    if path ~= '' and (folder:find('^[~/]') or folder:find('^%a:')) then return path end
+  end
 end
 
-local function on_exit(code, signal)
-  local calls, how = waiting, signal ~= 0 and 'signal ' .. signal or 'exit code ' .. code
-  local err = { userMessage = ('the daemon ended (%s); the next command starts it again'):format(how) }
+--- Return the command that starts the daemon; or nil and what to do.
+function M.find()
+  local own = require('byokd').options.command
+  local words = type(own) == 'table' and own or { own or 'byokd' }
+  local path = program(words[1]) or not own and program('~/.local/bin/byokd')
+  if not path then return nil, 'no ' .. words[1] .. ' on PATH or in ~/.local/bin; see :help byokd-daemon' end
+  return vim.list_extend({ path }, words, 2)
+end
+
+local function on_exit()
+  local calls, err = waiting, { userMessage = 'the daemon ended; the next command starts it again' }
   client, waiting = nil, {}
   for done in pairs(calls) do done(err) end
+end
+
+--- Return whether the daemon needs a variable; others may be keys.
+local function is_needed(name)
+  return name:find('^LC_') or name:find('^XDG_') or VARIABLES:find(' ' .. name .. ' ', 1, true)
 end
 
 --- Return the running daemon; start it if there is none.
 local function connect()
   if client then return client end
   local command, problem = M.find()
-  local start = vim.fn.has('nvim-0.11') == 1 and vim.lsp.start or vim.lsp.start_client
-  local id = start({
+  local all = vim.fn.environ() -- `vim.lsp` gives all of them to the daemon
+  for name in pairs(all) do vim.env[name] = is_needed(name) and all[name] or nil end
+  local ok, id = pcall(vim.fn.has('nvim-0.11') == 1 and vim.lsp.start or vim.lsp.start_client, {
     name = 'byokd',
     cmd = vim.list_extend(command or error(problem, 0), { '--stdio' }),
     cmd_cwd = vim.fn.expand('~'), -- so that no program of the project is started
     init_options = { byokd = { account = require('byokd').options.account, capabilities = { prompt = true } } },
     handlers = M.handlers,
-    on_init = function(_, result) M.version = result.serverInfo.version end,
     on_exit = vim.schedule_wrap(on_exit),
   }, { attach = false, reuse_client = function() return false end })
-  client = id and vim.lsp.get_client_by_id(id)
+  for name, value in pairs(all) do vim.env[name] = value end
+  client = ok and id and vim.lsp.get_client_by_id(id)
   vim.wait(WAIT_MS, function() return not client or client.initialized end, 10)
   return client and client.initialized and client or error('the daemon does not start; see :help lsp-log', 0)
 end
@@ -84,14 +101,10 @@ function M.call(method, params)
   return answer[2] or error(answer[1], 0)
 end
 
---- Return all items of a list.
-function M.list(method)
-  local items, page = {}, {}
-  repeat
-    page = M.call(method, { cursor = page.nextCursor or vim.NIL })
-    vim.list_extend(items, page.items)
-  until not page.nextCursor
-  return items
+--- Return the items of a list, from a cursor on.
+function M.list(method, cursor)
+  local page = M.call(method, { cursor = cursor or vim.NIL })
+  return vim.list_extend(page.items, page.nextCursor and M.list(method, page.nextCursor) or {})
 end
 
 return M

@@ -5,7 +5,7 @@ local health = setmetatable({}, { __index = field })
 
 local function report()
   local vault = daemon.call('vault/status').vault
-  health.ok(('byokd %s, vault: %s, %s'):format(daemon.version, vault.state, vault.protection or vault.hint))
+  health.ok(('vault: %s, %s'):format(vault.state, vault.protection or vault.hint))
   for _, key in ipairs(daemon.list('key/list')) do
     health.info(('key: %s, %s, %s'):format(key.provider, key.origin, key.state))
   end
@@ -14,9 +14,9 @@ end
 
 function M.check()
   health.start('byokd')
-  local command, where = daemon.find()
-  if not command then return health.error(where) end
-  health.ok(('%s (from %s)'):format(table.concat(command, ' '), where))
+  local command, problem = daemon.find()
+  if not command then return health.error(problem) end
+  health.ok(table.concat(command, ' '))
   local ok, err = pcall(report)
   if not ok then health.error(daemon.describe(err)) end
 end

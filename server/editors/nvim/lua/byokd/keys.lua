@@ -26,7 +26,6 @@ local function store(method, id, params)
     local hint, ask = field.hint and ' (' .. field.hint .. ')' or '', field.secret and 'inputsecret' or 'input'
     local skip = field.addressOnly and params.baseUrl
     local text = skip and '' or vim.fn[ask](provider.name .. ' ' .. field.label .. hint .. ': ')
-    if text == '' and field.required and not skip then return end
     if text ~= '' then params.fields[field.name] = field.secret and { plain = text } or text end
   end
   local probe = daemon.call(method, params).probe
@@ -74,8 +73,7 @@ function M.commands.model(call)
   if call.fargs[1] then return use(call.fargs[1]) end
   local models = daemon.list('model/list')
   if not models[1] then error('no key opens a model (:Byokd key)', 0) end
-  local function chosen(model) return model and use(name_of(model)) end
-  vim.ui.select(models, { prompt = 'Model', format_item = describe }, chosen)
+  vim.ui.select(models, { prompt = 'Model', format_item = describe }, function(it) return it and use(name_of(it)) end)
 end
 
 --- Return the params of `chat/send` that name the chosen model.
