@@ -172,6 +172,6 @@ def test_daemon_gets_the_variables_that_it_needs_and_no_others(editor: str, tmp_
         output = _emacs(*lisp, home=tmp_path, extra=environment)
     assert KEY in output  # the editor keeps its own
     text = (tmp_path / "variables").read_text(encoding="utf-8")
-    given = {line.split("=")[0]: "" for line in text.splitlines()}
-    assert given.keys() >= needed.keys()
-    assert given.keys() - allowed_environment(given).keys() <= _SET_BY_EDITORS
+    environ = {line.split("=")[0]: "" for line in text.splitlines()}
+    assert environ.keys() >= needed.keys()
+    assert environ.keys() - allowed_environment(environ).keys() <= _SET_BY_EDITORS
