@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
+from byokd.config import load_configuration
 from byokd.config.files import ConfigError, read_settings
 from byokd.core.limits import CONFIG_MAX_BYTES, OWN_MODELS_MAX
 from byokd.core.settings import CatalogSettings, OwnModel, OwnPrice, Settings
@@ -88,6 +90,7 @@ def test_every_setting_is_read(tmp_path: Path) -> None:
 def test_shared_key_is_read_from_a_file_and_not_shown(tmp_path: Path) -> None:
     key_file = tmp_path / "key"
     key_file.write_text("shared-key-0123456789\n")
+    key_file.chmod(0o600)
     path = tmp_path / "config.toml"
     path.write_text(f"[shared_pool.openai]\nkey_file = '{key_file}'\n")
     settings = read_settings(path)
@@ -98,6 +101,7 @@ def test_shared_key_is_read_from_a_file_and_not_shown(tmp_path: Path) -> None:
 
 def test_relative_path_is_relative_to_the_file(tmp_path: Path) -> None:
     tmp_path.joinpath("key").write_text("shared-key-0123456789\n")
+    tmp_path.joinpath("key").chmod(0o600)
     path = tmp_path / "config.toml"
     path.write_text("network.extra_ca_file = 'ca.pem'\n[shared_pool.openai]\nkey_file = 'key'\n")
     settings = read_settings(path)
@@ -113,3 +117,49 @@ def test_invalid_entry_is_refused_with_its_place(
     path.write_text(text)
     with pytest.raises(ConfigError, match=error_text):
         read_settings(path)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="modes are POSIX")
+def test_file_that_others_can_write_is_not_followed_and_stops_sending(tmp_path: Path) -> None:
+    path = tmp_path / "config.toml"
+    path.write_text('[network]\nproxy = "http://127.0.0.1:9"\n')
+    path.chmod(0o666)
+    settings = read_settings(path)
+    assert settings.proxy is None
+    assert settings.network_fault is not None
+    assert f"chmod go-w {path}" in settings.network_fault
+    assert settings.faults == (settings.network_fault,)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="modes are POSIX")
+def test_ca_file_that_others_can_write_stops_sending(tmp_path: Path) -> None:
+    (tmp_path / "ca.pem").touch()
+    (tmp_path / "ca.pem").chmod(0o622)
+    (tmp_path / "config.toml").write_text('[network]\nextra_ca_file = "ca.pem"\n')
+    settings = read_settings(tmp_path / "config.toml")
+    assert settings.extra_ca_file is None
+    assert f"chmod go-w {tmp_path / 'ca.pem'}" in (settings.network_fault or "")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="modes are POSIX")
+def test_pool_key_that_others_can_read_is_not_used(tmp_path: Path) -> None:
+    (tmp_path / "pool.key").write_text("sk-test-0123456789abcdef")
+    (tmp_path / "pool.key").chmod(0o644)
+    (tmp_path / "config.toml").write_text('[shared_pool.openai]\nkey_file = "pool.key"\n')
+    settings = read_settings(tmp_path / "config.toml")
+    assert not settings.shared_pool
+    assert not settings.features.shared_pool
+    assert settings.network_fault is None
+    (fault,) = settings.faults
+    assert "chmod 600" in fault
+
+
+@pytest.mark.skipif(os.name != "posix", reason="modes are POSIX")
+def test_record_that_others_can_write_is_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "providers").mkdir(mode=0o755)
+    record = tmp_path / "providers" / "acme.toml"
+    record.write_text('id = "acme"\n')
+    record.chmod(0o666)
+    configuration = load_configuration(tmp_path / "config.toml")
+    assert "acme" not in configuration.providers
+    assert any("chmod go-w" in fault for fault in configuration.faults)

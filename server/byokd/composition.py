@@ -214,4 +214,4 @@ def _catalog(
 
 def _transport(settings: Settings) -> HttpTransport:
     ca_file = Path(settings.extra_ca_file) if settings.extra_ca_file else None
-    return HttpTransport(extra_ca_file=ca_file, proxy=settings.proxy)
+    return HttpTransport(extra_ca_file=ca_file, proxy=settings.proxy, fault=settings.network_fault)

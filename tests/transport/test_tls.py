@@ -169,3 +169,14 @@ async def test_session_keys_are_never_logged(
         )
     assert done.stdout == b"200\n", done.stdout.decode()
     assert not log.exists()
+
+
+async def test_settings_that_cannot_be_followed_stop_every_request() -> None:
+    transport = HttpTransport(fault="the configuration is not followed")
+    with pytest.raises(NetworkFailed) as caught:
+        await _get(transport, "http://127.0.0.1:9/")
+    assert caught.value.data().details == {"reason": "settings"}
+    assert not caught.value.data().retryable
+    steps = [step async for step in transport.probe_connection("http://127.0.0.1:9")]
+    assert [step.error is caught.value or step.error is not None for step in steps] == [True]
+    await transport.aclose()

@@ -58,6 +58,7 @@ def load_configuration(
         from byokd.config.files import read_settings
 
         settings = read_settings(path)
+        faults += settings.faults
     if fault := _use_catalog(settings, data_dir):
         faults.append(fault)
     folder = path.parent / "providers"

@@ -41,6 +41,7 @@ from byokd.crypto.signature import VerifyingKey
 from byokd.protocol.base import ProviderId
 from byokd.protocol.errors import InvalidParams
 from byokd.protocol.lifecycle import Features
+from byokd.store.person_file import distrust
 
 _CREDENTIALS = frozenset(
     {"authorization", "x-api-key", "api-key", "x-goog-api-key", "host", "cookie"}
@@ -120,9 +121,14 @@ class _File(_Table):
 def read_settings(path: Path) -> Settings:
     """Read the settings; the defaults if there is no file.
 
+    A file that other users can write is not followed: it could set the network, so nothing is sent.
+
     Raises:
         ConfigError: the file cannot be read, is not TOML, or has an unknown or invalid entry.
     """
+    if (reason := distrust(path)) is not None:
+        fault = f"the configuration is not followed, and nothing is sent: {reason}"
+        return Settings(network_fault=fault, faults=(fault,))
     try:
         with path.open("rb") as file:
             data = file.read(CONFIG_MAX_BYTES + 1)
@@ -200,6 +206,8 @@ def _record_text(path: Path) -> str:
     try:
         if not path.is_file():
             raise ConfigError(f"{path}: is not a file")
+        if (reason := distrust(path)) is not None:
+            raise ConfigError(f"the record is not followed: {reason}")
         with path.open("rb") as file:
             data = file.read(OWN_RECORD_MAX_BYTES + 1)
     except OSError as error:
@@ -214,8 +222,20 @@ def _record_text(path: Path) -> str:
 
 def _settings(file: _File, folder: Path) -> Settings:
     # a relative path in the file is relative to the file's folder
-    shared = {name: _shared_key(table, folder) for name, table in file.shared_pool.items()}
+    faults: list[str] = []
+    shared: dict[str, SharedKey] = {}
+    for name, table in file.shared_pool.items():
+        key_file = folder / Path(table.key_file).expanduser()
+        if (reason := distrust(key_file, secret=True)) is not None:
+            faults.append(f"the shared key of {name} is not used: {reason}")
+        else:
+            shared[name] = _shared_key(table, key_file)
     ca_file = file.network.extra_ca_file
+    ca_path = folder / Path(ca_file).expanduser() if ca_file else None
+    network_fault = None
+    if ca_path is not None and (reason := distrust(ca_path)) is not None:
+        network_fault = f"the extra CA file is not followed, and nothing is sent: {reason}"
+        faults.append(network_fault)
     return Settings(
         features=Features(
             multi_field_providers=file.features.multi_field_providers, shared_pool=bool(shared)
@@ -227,13 +247,14 @@ def _settings(file: _File, folder: Path) -> Settings:
         },
         models={name: table.models for name, table in file.providers.items() if table.models},
         proxy=file.network.proxy,
-        extra_ca_file=str(folder / Path(ca_file).expanduser()) if ca_file else None,
+        extra_ca_file=str(ca_path) if ca_path and network_fault is None else None,
         shared_pool=shared,
+        network_fault=network_fault,
+        faults=tuple(faults),
     )
 
 
-def _shared_key(table: _Shared, folder: Path) -> SharedKey:
-    path = folder / Path(table.key_file).expanduser()
+def _shared_key(table: _Shared, path: Path) -> SharedKey:
     try:
         with path.open(encoding="ascii") as file:
             text = file.read(CONFIG_MAX_BYTES)

@@ -130,6 +130,8 @@ class Settings:
     shared_pool: dict[str, SharedKey] = field(default_factory=dict)
     proxy: str | None = None  # the URL of an http(s) proxy for connections off this machine
     extra_ca_file: str | None = None  # a PEM file with certificates to trust beside the system's
+    network_fault: str | None = None  # why nothing is sent: what sets the network is not followed
+    faults: tuple[str, ...] = ()  # why files that the settings name are not used
 
 
 @dataclass(frozen=True, slots=True)

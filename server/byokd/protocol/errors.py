@@ -191,7 +191,7 @@ class TimedOut(ProviderFailure):
 
 
 class NetworkFailed(ProviderFailure):
-    """`details.reason` is `dns`, `refused`, `proxy`, `tls` or `reset`."""
+    """`details.reason` is `dns`, `refused`, `proxy`, `tls`, `reset` or `settings`."""
 
     kind = "network"
     retryable = True

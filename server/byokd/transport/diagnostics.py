@@ -7,7 +7,7 @@ import socket
 import ssl
 import time
 from base64 import b64encode
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import suppress
 
 import anyio
@@ -26,13 +26,20 @@ _PROXY_WANTS_PASSWORD = 407
 
 
 async def probe_connection(
-    url: str, tls: ssl.SSLContext, proxy: str | None, *, timeout_ms: int = CONNECT_TIMEOUT_MS
+    url: str,
+    tls: ssl.SSLContext,
+    proxy: str | None,
+    *,
+    timeout_ms: int = CONNECT_TIMEOUT_MS,
+    refuse: Callable[[], None] = lambda: None,
 ) -> AsyncGenerator[Step, None]:
     """Yield each step once it is done; the first that fails is the last.
 
+    The first step fails with what `refuse` raises.
+
     With a proxy (not for loopback) DNS and TCP lead to the proxy. `timeout_ms` is per step.
     """
-    connection = _Connection(URL(url), tls, proxy, timeout_ms)
+    connection = _Connection(URL(url), tls, proxy, timeout_ms, refuse)
     names: tuple[StepName, ...] = ("dns", "tcp", "tls")
     try:
         for name in names if connection.provider.scheme == "https" else names[:2]:
@@ -48,8 +55,14 @@ class _Connection:
     """A connection to `provider`, directly or through a proxy (`_next_hop`)."""
 
     def __init__(
-        self, provider: URL, tls: ssl.SSLContext, proxy: str | None, timeout_ms: int
+        self,
+        provider: URL,
+        tls: ssl.SSLContext,
+        proxy: str | None,
+        timeout_ms: int,
+        refuse: Callable[[], None],
     ) -> None:
+        self._refuse = refuse
         self.provider = provider
         self._proxied = proxy is not None and not is_loopback(provider.host or "")
         self._next_hop = URL(proxy) if proxy is not None and self._proxied else provider
@@ -63,6 +76,7 @@ class _Connection:
         began = time.monotonic()
         details: JsonObject = {}
         try:
+            self._refuse()
             async with asyncio.timeout(self._timeout_s):
                 details = await self._run(name)
             error = None

@@ -21,7 +21,8 @@ from byokd.core.limits import (
     STREAM_MAX_BYTES,
     UPLOAD_SLOWEST_BYTES_PER_S,
 )
-from byokd.protocol.errors import Unsupported
+from byokd.protocol.actions import EditSettingsAction
+from byokd.protocol.errors import NetworkFailed, Unsupported
 from byokd.transport import exceptions
 from byokd.transport.diagnostics import probe_connection
 from byokd.transport.interface import DEFAULT_TIMEOUTS, Step, Timeouts
@@ -36,11 +37,20 @@ _HEADER_VALUE = re.compile(r"[\t\x20-\x7e]*")
 class HttpTransport:
     """Opens nothing until the first request. `proxy` is not used for loopback origins.
 
+    `fault` says why the settings of the network cannot be followed: then nothing is sent.
+
     Raises:
         OSError: the extra CA file cannot be read.
     """
 
-    def __init__(self, *, extra_ca_file: Path | None = None, proxy: str | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        extra_ca_file: Path | None = None,
+        proxy: str | None = None,
+        fault: str | None = None,
+    ) -> None:
+        self._fault = fault
         self._tls = client_context(extra_ca_file)
         self._proxy = proxy
         self._client = _client(self._tls, proxy, keep_alive=True)
@@ -89,14 +99,25 @@ class HttpTransport:
             )
 
     def probe_connection(self, url: str) -> AsyncGenerator[Step, None]:
-        return probe_connection(url, self._tls, self._proxy)
+        return probe_connection(url, self._tls, self._proxy, refuse=self._refuse)
 
     async def aclose(self) -> None:
         await self._client.aclose()
 
+    def _refuse(self) -> None:
+        """Raise `NetworkFailed` if the settings of the network cannot be followed."""
+        if self._fault is not None:
+            raise NetworkFailed(
+                self._fault,
+                retryable=False,
+                details={"reason": "settings"},
+                action=EditSettingsAction(),
+            )
+
     async def _send(
         self, client: httpx.AsyncClient, request: HttpRequest, timeouts: Timeouts
     ) -> httpx.Response:
+        self._refuse()
         proxied = False
         # aiohttp starts its timeout for the head after the last byte sent and after every 1xx. This
         # one also bounds a server that stops reading our body or sends 1xx for ever.
