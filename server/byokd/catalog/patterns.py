@@ -30,8 +30,13 @@ _BROAD: Final = len(_SAMPLE) * 2 // 3
 _WIDE: Final = 128  # a repeat of fewer multiplies the time by a constant
 _FEW: Final = 8
 _REPEATS: Final = frozenset({"MAX_REPEAT", "MIN_REPEAT", "POSSESSIVE_REPEAT"})
+_NESTED: Final = _REPEATS | {
+    *("SUBPATTERN", "BRANCH", "ASSERT", "ASSERT_NOT", "ATOMIC_GROUP", "GROUPREF_EXISTS")
+}
+_PATTERNS_KEPT: Final = 1024  # twice those of the package; the next file has most of them, too
 
 
+@lru_cache(maxsize=_PATTERNS_KEPT)
 def pattern_fault(pattern: str) -> str | None:
     """Return why a pattern is refused, or None."""
     if len(pattern) > CATALOG_PATTERN_MAX_CHARS:
@@ -54,7 +59,8 @@ def pattern_fault(pattern: str) -> str | None:
 
 
 def _name(item: _Item) -> str:
-    return str(item[0])
+    name: str = item[0].name
+    return name
 
 
 def _children(item: _Item) -> Iterator[_Body]:
@@ -77,14 +83,17 @@ def _children(item: _Item) -> Iterator[_Body]:
 def _items(body: _Body) -> Iterator[_Item]:
     for item in body:
         yield item
-        for child in _children(item):
-            yield from _items(child)
+        if _name(item) in _NESTED:
+            for child in _children(item):
+                yield from _items(child)
 
 
 def _open_repeats(body: _Body) -> tuple[int, int]:
     """Return how many repeats without a small bound one match can pass, and how many broad ones."""
     wide = broad = 0
     for item in body:
+        if _name(item) not in _NESTED:
+            continue
         children = [_open_repeats(child) for child in _children(item)]
         # Of alternatives one matches.
         wide += max((count for count, _ in children), default=0)
@@ -105,11 +114,13 @@ def _splits(body: _Body) -> int:
     most = splits = 1
     seen: _Characters = frozenset()
     for item in _flat(body):
-        certain = _certain_start(item)
-        if certain and not certain & seen:
-            most, splits, seen = max(most, splits), 1, frozenset()
-        splits *= _item_splits(item)
-        seen |= _variable_characters(item)
+        if splits > 1 or seen:
+            certain = _certain_start(item)
+            if certain and not certain & seen:
+                most, splits, seen = max(most, splits), 1, frozenset()
+        if _name(item) in _NESTED:
+            splits *= _item_splits(item)
+            seen |= _variable_characters(item)
     return max(most, splits)
 
 
@@ -224,7 +235,7 @@ def _end(body: _Body, *, last: bool = False) -> _Characters:
 
 def _characters(body: _Body) -> _Characters:
     """Return every character that a body can match."""
-    leaves = (item for item in _items(body) if not list(_children(item)))
+    leaves = (item for item in _items(body) if _name(item) not in _NESTED)
     return frozenset().union(*(_matching(item) for item in leaves))
 
 
