@@ -151,6 +151,7 @@ export class Workbench {
 
   /** Run a command by the title that the command palette shows. */
   async command(title: string): Promise<void> {
+    await this.quickInput.waitFor({ state: "hidden" }); // the list of an earlier command closes first
     await this.#page.keyboard.press("F1");
     await this.quickField.fill(`>${title}`);
     await this.quickRow(title).first().waitFor();

@@ -13,7 +13,7 @@ const themes: Step = ["the page is readable in light, dark and high contrast the
   await window.panel.getByRole("option", { name: "Anthropic" }).first().click();
   await window.panel.getByRole("cell", { name: "Claude Opus 5.5" }).first().waitFor();
   for (const theme of THEMES) {
-    await session.editor.userSettings({ "workbench.colorTheme": theme });
+    await session.editor.machineSettings({ "workbench.colorTheme": theme }); // these are watched, unlike those of the browser
     await window.panel.locator(`body[data-vscode-theme-id="${theme}"]`).waitFor();
     await window.screen(`40 page ${theme}`);
     assert.deepEqual(await violations(await window.panelFrame()), [], theme);
