@@ -36,6 +36,7 @@ from byokd.services.chat.token_counter import TokenCounter
 from byokd.services.diagnostics import Diagnostics
 from byokd.services.health.monitor import HealthMonitor
 from byokd.services.interface import Services
+from byokd.services.keys.accepted_origin import OriginAcceptor
 from byokd.services.keys.prober import Prober
 from byokd.services.keys.resolver import CredentialResolver
 from byokd.services.keys.service import KeyService
@@ -139,6 +140,7 @@ def compose(
     services = Services(
         addresses=AddressService(providers),
         keys=keys,
+        accepted_origins=OriginAcceptor(providers, vault, audit, store.model_cache),
         imports=ImportService(sources, vault, vaults, keys),
         exports=ExportService(vault, audit, sealing, allowed=options.allow_export),
         vault=vaults,

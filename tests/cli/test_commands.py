@@ -28,6 +28,7 @@ COMMANDS = {
     },
     "demo": set[str](),
     "doctor": {"provider", "--key", "--chat", "--model", "--json"},
+    "keys accept-origin": {"key"},
     "keys add": {
         "provider", "--label", "--base-url", "--allow-insecure-origin", "--default", "--field",
         "--stdin", "--probe",

@@ -44,6 +44,9 @@ CALLS: Final[dict[str, Calls]] = {
     "key/enable": lambda c: [c.key_params | {"probe": True}, c.key_params],
     "key/list": lambda _: [{}],
     "key/setLabel": lambda c: [c.key_params | {"label": "named"}, c.key_params | {"label": "\n"}],
+    "key/acceptOrigin": lambda c: [
+        c.key_params | {"from": "https://a.example:443", "to": "https://b.example:443"},
+    ],
     "key/import": lambda c: [
         c.variables(
             "MISTRAL_API_KEY", "OPENAI_BASE_URL", "AWS_REGION", "AWS_ACCESS_KEY_ID", "UNKNOWN",
@@ -119,6 +122,7 @@ MUTATING: Final[dict[str, Change]] = {
 
 OWN_TESTS: Final = {
     "vault/initialize", "vault/unlock", "vault/restore", "catalog/refresh", "catalog/undo",
+    "key/acceptOrigin",
 }  # fmt: skip
 """Methods that need a store of their own; each has a test in `test_unrecorded.py`."""
 

@@ -157,3 +157,72 @@ async def test_key_without_base_url_does_not_follow_its_record(tmp_path: Path) -
             assert evil.keys == [KEY], "stored again, the key is sent to the new address"
             assert stored_again["key"]["keyId"] != key_id
             assert await daemon.close() == 0
+
+
+async def _moved(folder: Path, home: Mirror, new: Mirror) -> tuple[str, str]:
+    """Store a key for a record that is then moved; return the arguments of its daemon."""
+    config = folder / "config" / "config.toml"
+    record = config.parent / "providers" / "my-vendor.toml"
+    record.parent.mkdir(parents=True)
+    record.write_text(record_at(home.base_url), encoding="utf-8")
+    arguments = ("--config", str(config))
+    async with running(*arguments, data_dir=folder / "data", module="byokd") as daemon:
+        await daemon.initialize()
+        vault = {"protection": "keyFile", "acceptRisk": "keyFile"}
+        await daemon.request("vault/initialize", vault)
+        key = {"provider": "my-vendor", "fields": {"apiKey": {"plain": KEY}}, "probe": "skip"}
+        await daemon.request("key/store", key)
+        assert await daemon.close() == 0
+    record.write_text(record_at(new.base_url), encoding="utf-8")
+    return arguments
+
+
+async def test_key_follows_its_moved_record_only_after_the_person_agreed(tmp_path: Path) -> None:
+    chat = ("chat/send", chat_params("any", provider="my-vendor"))
+    async with mirror() as home, mirror() as new:
+        arguments = await _moved(tmp_path, home, new)
+        data_dir = tmp_path / "data"
+        async with running(*arguments, data_dir=data_dir, module="byokd") as daemon:
+            await daemon.initialize()  # without the capability to prompt
+            with pytest.raises(RpcError) as caught:
+                await daemon.request(*chat)
+            action = caught.value.data["action"]
+            assert action["type"] == "acceptOrigin"
+            params = {name: action[name] for name in ("keyId", "from", "to")}
+            with pytest.raises(RpcError) as caught:
+                await daemon.request("key/acceptOrigin", params)
+            assert caught.value.kind == "unsupported"
+            assert await daemon.close() == 0
+        answers = ["Do not", "Use it there"]
+        prompts: list[Json] = []
+
+        def answer(method: str, sent: Json) -> Json | None:
+            assert method == "window/showMessageRequest"
+            prompts.append(sent)
+            return {"title": answers[len(prompts) - 1]}
+
+        async with running(*arguments, data_dir=data_dir, module="byokd") as daemon:
+            daemon.on_request = answer
+            await daemon.initialize(capabilities={"prompt": True})
+            wrong = params | {"to": "https://evil.example:443"}
+            for sent, kind in ((wrong, "conflict"), (params, "conflict")):
+                with pytest.raises(RpcError) as caught:
+                    await daemon.request("key/acceptOrigin", sent)
+                assert caught.value.kind == kind
+            assert len(prompts) == 1, "wrong origins are no question"
+            assert caught.value.data["details"] == {"reason": "declined"}
+            accepted = (await daemon.request("key/acceptOrigin", params))["key"]
+            assert accepted["origin"] == params["to"]
+            assert {prompt["_meta"]["topic"] for prompt in prompts} == {"origin"}
+            for origin in (params["from"], params["to"]):
+                assert origin in prompts[0]["message"]
+            assert new.keys == []
+            await daemon.request(*chat)
+            assert new.keys == [KEY]
+            assert (await daemon.request("audit/verify"))["ok"]
+            events = (await daemon.request("audit/list", {"limit": 50}))["items"]
+            [entry] = [each for each in events if each["event"] == "key.origin_accepted"]
+            assert entry["details"]["previousOrigin"] == params["from"]
+            with pytest.raises(RpcError):
+                await daemon.request("key/acceptOrigin", params)
+            assert await daemon.close() == 0

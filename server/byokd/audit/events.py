@@ -26,6 +26,7 @@ SECURITY: Final = frozenset(
         "slot.removed",
         "key.created",
         "key.rotated",
+        "key.origin_accepted",
         "key.soft_disabled",
         "key.user_disabled",
         "key.reenabled",
@@ -67,6 +68,7 @@ def _flag(value: Json) -> bool:
 _WORD: Final = _text(r"[A-Za-z][A-Za-z0-9_.]{0,63}")
 _WORD_OR_DAY: Final = _text(r"[A-Za-z][A-Za-z0-9_.]{0,63}|\d{4}-\d{2}-\d{2}")
 _HEX: Final = _text(r"[0-9a-f]{16,64}")
+_ORIGIN: Final = _text(r"https?://[a-z0-9.:\[\]-]{1,300}")
 REQUEST_ID: Final = _text(r"[A-Za-z0-9_-]{1,128}")
 """A provider's request id; a longer one, or another character, could carry a secret."""
 
@@ -86,7 +88,8 @@ DETAILS: Final[Mapping[str, Shape]] = {
     "providerRequestId": REQUEST_ID,
     "reason": _WORD,
     "fault": _WORD,
-    "origin": _text(r"https?://[a-z0-9.:\[\]-]{1,300}"),
+    "origin": _ORIGIN,
+    "previousOrigin": _ORIGIN,
     "allowInsecureOrigin": _flag,
     "fingerprint": _HEX,
     "previousFingerprint": _HEX,

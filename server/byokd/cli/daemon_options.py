@@ -10,7 +10,7 @@ from typing import Concatenate, ParamSpec, TypeVar
 import click
 
 from byokd.cli import terminal
-from byokd.cli.client import Daemon
+from byokd.cli.client import Daemon, PromptHandler
 from byokd.cli.passphrases import PassphraseSource
 from byokd.cli.unlock import unlock_if_possible
 
@@ -34,7 +34,9 @@ class DaemonOptions:
             arguments += ["--config", self.config]
         return arguments
 
-    def daemon(self, *, allow_export: bool = False) -> Daemon:
+    def daemon(
+        self, *, allow_export: bool = False, on_prompt: PromptHandler | None = None
+    ) -> Daemon:
         """Return a daemon that is not started yet.
 
         The caller asks the person before it sets `allow_export`.
@@ -42,6 +44,7 @@ class DaemonOptions:
         return Daemon(
             [*(["--allow-export"] if allow_export else []), *self.arguments()],
             account=self.account,
+            on_prompt=on_prompt,
             on_locked=lambda daemon, data: unlock_if_possible(daemon, data, self.passphrases),
         )
 

@@ -12,6 +12,7 @@ from byokd.protocol.diagnosis import ProviderTestParams, ProviderTestResult, Pro
 
 _HINTS = {
     "promptKey": "store one: byokd keys add {provider}",
+    "acceptOrigin": "use it at the new address: byokd keys accept-origin {key}",
     "enableKey": "use it again: byokd keys enable {key}",
     "pickModel": "list the models: byokd models {provider}",
     "checkNetwork": "check the connection, a proxy in config.toml, and the base URL",

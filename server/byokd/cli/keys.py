@@ -9,13 +9,15 @@ from collections.abc import Sequence
 import click
 
 from byokd.cli import terminal
-from byokd.cli.client import Daemon
-from byokd.cli.daemon_options import json_option, with_daemon
+from byokd.cli.client import Daemon, DaemonError
+from byokd.cli.daemon_options import daemon_options, json_option, with_daemon
 from byokd.cli.hidden_input import read_secret_fields
 from byokd.cli.providers import find_provider
 from byokd.core.limits import LABEL_MAX_CHARS
+from byokd.protocol.actions import AcceptOriginAction
 from byokd.protocol.key import (
     FieldInput,
+    KeyAcceptOriginParams,
     KeyDeleteResult,
     KeyEnableParams,
     KeyEnableResult,
@@ -33,6 +35,7 @@ from byokd.protocol.key import (
     ProbePolicy,
     ProbeResult,
 )
+from byokd.protocol.lifecycle import ShowMessageRequest
 from byokd.protocol.provider import ProviderInfo
 from byokd.protocol.vault import (
     VaultInitializeParams,
@@ -231,6 +234,41 @@ def default(daemon: Daemon, key: str) -> None:
     params = KeyIdParams(key_id=resolve(daemon, key).key_id)
     result = daemon.call("key/setDefault", params, KeyResult)
     terminal.show(f"{params.key_id} is the default of {result.key.provider}")
+
+
+@keys.command("accept-origin")
+@click.argument("key")
+def accept_origin(key: str) -> None:
+    """Use KEY at the address that its provider has now.
+
+    A key is sent only to the address that it was stored for. If its provider moved, you read both
+    addresses here and decide.
+    """
+    if not sys.stdin.isatty():
+        raise click.UsageError("there is no terminal to ask you on")
+    with daemon_options().daemon(on_prompt=_ask_about_origin) as daemon:
+        key_id = resolve(daemon, key).key_id
+        try:
+            daemon.call("key/probe", KeyProbeParams(key_id=key_id), KeyProbeResult)
+        except DaemonError as error:
+            if not isinstance(action := error.data.action, AcceptOriginAction):
+                raise
+        else:
+            terminal.show(f"nothing to accept: the provider of {key_id} is where it was")
+            return
+        params = KeyAcceptOriginParams.model_validate(
+            {"keyId": key_id, "from": action.from_, "to": action.to}
+        )
+        result = daemon.call("key/acceptOrigin", params, KeyResult)
+        terminal.show(f"{key_id} is used at {result.key.origin}")
+
+
+def _ask_about_origin(request: ShowMessageRequest) -> str | None:
+    if request.meta is None or request.meta.topic != "origin":
+        return None
+    terminal.say(terminal.line(request.message))
+    agrees = click.confirm("Use the key there?", default=False, err=True)
+    return request.actions[0 if agrees else 1].title
 
 
 @keys.command()

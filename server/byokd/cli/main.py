@@ -37,6 +37,7 @@ from byokd.protocol.error_data import ErrorData
 
 _HINTS = {
     "promptKey": "store one: byokd keys add {provider}",
+    "acceptOrigin": "use it at the new address: byokd keys accept-origin {key}",
     "enableKey": "for the reason: byokd keys list; to use it again: byokd keys enable KEY",
     "initializeVault": "choose how the vault is protected: byokd vault init --help",
     "unlockVault": "unlock the keyring of this session, then try again",
@@ -164,7 +165,8 @@ def hint(data: ErrorData) -> str | None:
     text = _HINTS_BY_REASON.get(error_reason(data)) or (
         _HINTS.get(data.action.type) if data.action else _hint_by_kind(data)
     )
-    return (text or "").replace("{provider}", data.provider or "PROVIDER") or None
+    text = (text or "").replace("{provider}", data.provider or "PROVIDER")
+    return text.replace("{key}", data.key_id or "KEY") or None
 
 
 def _hint_by_kind(data: ErrorData) -> str | None:

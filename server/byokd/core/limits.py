@@ -262,6 +262,9 @@ SEALED_PLAINTEXT_MAX_BYTES: Final = 32 * 1024
 LABEL_MAX_CHARS: Final = 128
 """A label is read in a list."""
 
+ORIGIN_MAX_CHARS: Final = 320
+"""A scheme, a host name of at most 253 characters and a port."""
+
 KEYS_PER_ACCOUNT_MAX: Final = 1_000
 """A list of them stays one page."""
 

@@ -81,7 +81,7 @@ class EnableKeyAction(_Action):
 
 
 class AcceptOriginAction(_Bare):
-    """Show both origins; if the person agrees, the key is sealed for the second."""
+    """Send `key/acceptOrigin`; the daemon shows both origins and asks the person."""
 
     type: Literal["acceptOrigin"] = "acceptOrigin"
     key_id: str

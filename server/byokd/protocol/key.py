@@ -6,7 +6,7 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import Field, StringConstraints, model_validator
 
-from byokd.core.limits import KEY_FIELD_MAX_CHARS, LABEL_MAX_CHARS
+from byokd.core.limits import KEY_FIELD_MAX_CHARS, LABEL_MAX_CHARS, ORIGIN_MAX_CHARS
 from byokd.protocol.actions import Action
 from byokd.protocol.base import (
     AtMs,
@@ -34,6 +34,7 @@ Change: TypeAlias = Literal[
     "deleted",
     "defaultSet",
     "labelSet",
+    "originAccepted",
 ]
 Verdict: TypeAlias = Literal[
     "valid",
@@ -171,6 +172,17 @@ class KeySetLabelParams(Params):
 
     key_id: KeyId
     label: Label | None
+
+
+class KeyAcceptOriginParams(Params):
+    """Seal a key for the address that its provider has now, after asking the person.
+
+    `from` is the origin that the key was stored for, `to` that of the provider's record.
+    """
+
+    key_id: KeyId
+    from_: str = Field(alias="from", max_length=ORIGIN_MAX_CHARS)
+    to: str = Field(max_length=ORIGIN_MAX_CHARS)
 
 
 class KeyResult(Result):

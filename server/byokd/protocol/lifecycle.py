@@ -103,7 +103,7 @@ class PromptMeta(Value):
     """What a prompt is about, for programs; `message` is for people.
 
     `key_id`, `provider` and `label` name a key. `reason` of a key is `rejected` or `accepted`, of a
-    catalog `old`.
+    catalog `old`, of an origin `moved`.
     """
 
     topic: PromptTopic

@@ -167,6 +167,12 @@ KEY_SET_LABEL: Final = _request(
     lambda: key.KeyResult,
     "name a key",
 )
+KEY_ACCEPT_ORIGIN: Final = _request(
+    "key/acceptOrigin",
+    lambda: key.KeyAcceptOriginParams,
+    lambda: key.KeyResult,
+    "use a key at the address that its provider has now, if the person agrees",
+)
 KEY_IMPORT: Final = _request(
     "key/import",
     lambda: transfer.KeyImportParams,

@@ -2,4 +2,4 @@
 
 from typing import Final
 
-SCHEMA_HASH: Final = "sha256:b9fbfe683bf449d3c89b6775f3141f44d3b46e44264306bf2a2d5abd46f18777"
+SCHEMA_HASH: Final = "sha256:4b8fa3c8b8ee9442026294f20d3b8481be9601ce7fedb2f0b40322bd67a87753"

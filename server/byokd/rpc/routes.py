@@ -89,6 +89,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     ServiceRoute(methods.KEY_DELETE, lambda services: services.keys.delete),
     ServiceRoute(methods.KEY_SET_DEFAULT, lambda services: services.keys.set_default),
     ServiceRoute(methods.KEY_SET_LABEL, lambda services: services.keys.set_label),
+    ServiceRoute(methods.KEY_ACCEPT_ORIGIN, lambda services: services.accepted_origins.accept),
     ServiceRoute(methods.KEY_IMPORT, lambda services: services.imports.import_),
     ServiceRoute(methods.KEY_EXPORT, lambda services: services.exports.export),
     ServiceRoute(methods.VAULT_STATUS, lambda services: services.vault.status),

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from byokd.services.chat.engine import ChatEngine
     from byokd.services.chat.token_counter import TokenCounter
     from byokd.services.diagnostics import Diagnostics
+    from byokd.services.keys.accepted_origin import OriginAcceptor
     from byokd.services.keys.service import KeyService
     from byokd.services.models.service import ModelService
     from byokd.services.providers import ProviderService
@@ -65,6 +66,7 @@ class App(Protocol):
 class Services:
     addresses: AddressService
     keys: KeyService
+    accepted_origins: OriginAcceptor
     imports: ImportService
     exports: ExportService
     vault: VaultService

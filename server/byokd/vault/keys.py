@@ -235,6 +235,28 @@ def set_default(tx: VaultTx, account: str, key_id: str) -> KeyRow:
     return row
 
 
+def move_origin(tx: VaultTx, account: str, key_id: str, *, from_: str, to: str) -> KeyRow:
+    """Seal a key for another origin; its fields, version and state stay.
+
+    Raises:
+        Conflict: it is not sealed for `from_`, or it is distrusted: an entry would have the audit
+            log record its present row.
+    """
+    row = get(tx, account, key_id)
+    if row.distrusted:
+        raise Conflict(
+            "this key's entry was changed from outside; update or enable it first", key_id=key_id
+        )
+    if row.origin != from_:
+        raise Conflict("the key changed meanwhile; look at it again", key_id=key_id)
+    fields = open_key(tx, account, key_id).fields
+    key = read_data_key(tx, account, version=row.sealed.dek_version)
+    if key is None:
+        raise tampered(key_id)
+    moved = _with_fields(tx, key, replace(row, origin=to), fields)
+    return _require_audit_entry(tx, update_row(tx, moved))
+
+
 def set_label(tx: VaultTx, account: str, key_id: str, label: str | None) -> KeyRow:
     """Name a key; None takes its label away. The sealed fields stay as they are.
 

@@ -66,11 +66,15 @@ def test_moved_record_is_a_conflict_that_names_both_origins(
     data = caught.value.data()
     assert data.user_message == (
         f"this key was stored for {shown_origin(sealed)}; its provider is now at {now}: "
-        "store the key again for the new address and delete this one"
+        + (
+            "use it there if you know why, or store the key again and delete this one"
+            if default
+            else "store the key again for the new address and delete this one"
+        )
     )
     assert (data.key_id, data.provider, data.retryable) == ("key_1", _RECORD.id, False)
     assert data.action is not None
-    assert data.action.type == "promptKey"
+    assert data.action.type == ("acceptOrigin" if default else "promptKey")
     assert data.details == {"reason": "origin", "from": sealed, "to": origin_of(now)}
 
 

@@ -32,7 +32,7 @@ export interface CallOptions {
 }
 
 export const PROTOCOL_VERSION = 1;
-export const SCHEMA_HASH = "sha256:b9fbfe683bf449d3c89b6775f3141f44d3b46e44264306bf2a2d5abd46f18777";
+export const SCHEMA_HASH = "sha256:4b8fa3c8b8ee9442026294f20d3b8481be9601ce7fedb2f0b40322bd67a87753";
 export const SEALING_SUITE = "DHKEM(X25519,HKDF-SHA256)/HKDF-SHA256/AES-256-GCM";
 
 /** The event types of this version. */
@@ -127,6 +127,7 @@ export const REQUEST_METHODS = [
   "key/delete",
   "key/setDefault",
   "key/setLabel",
+  "key/acceptOrigin",
   "key/import",
   "key/export",
   "vault/status",
@@ -149,7 +150,7 @@ export const REQUEST_METHODS = [
   "account/delete",
 ] as const;
 
-/** Show both origins; if the person agrees, the key is sealed for the second. */
+/** Send `key/acceptOrigin`; the daemon shows both origins and asks the person. */
 export interface AcceptOriginAction {
   type: "acceptOrigin";
   url: null;
@@ -959,6 +960,18 @@ export interface InitializeVaultAction {
   details: null;
 }
 
+/**
+ * Seal a key for the address that its provider has now, after asking the person.
+ *
+ * `from` is the origin that the key was stored for, `to` that of the provider's record.
+ */
+export interface KeyAcceptOriginParams {
+  _meta?: JsonObject | null;
+  keyId: string;
+  from: string;
+  to: string;
+}
+
 export type KeyChange =
   | "stored"
   | "rotated"
@@ -968,7 +981,8 @@ export type KeyChange =
   | "enabled"
   | "deleted"
   | "defaultSet"
-  | "labelSet";
+  | "labelSet"
+  | "originAccepted";
 
 export interface KeyChanged {
   _meta?: JsonObject | null;
@@ -1364,7 +1378,7 @@ export interface PromptKeyAction {
  * What a prompt is about, for programs; `message` is for people.
  *
  * `keyId`, `provider` and `label` name a key. `reason` of a key is `rejected` or `accepted`, of a
- * catalog `old`.
+ * catalog `old`, of an origin `moved`.
  */
 export interface PromptMeta {
   topic: Open<PromptTopic>;
@@ -2231,6 +2245,7 @@ export interface Requests {
   "key/delete": { params: KeyIdParams; result: KeyDeleteResult };
   "key/setDefault": { params: KeyIdParams; result: KeyResult };
   "key/setLabel": { params: KeySetLabelParams; result: KeyResult };
+  "key/acceptOrigin": { params: KeyAcceptOriginParams; result: KeyResult };
   "key/import": { params: KeyImportParams; result: KeyImportResult };
   "key/export": { params: KeyExportParams; result: KeyExportResult };
   "vault/status": { params: VaultStatusParams; result: VaultResult };
@@ -2317,6 +2332,9 @@ export function resources(call: Call) {
       /** name a key */
       setLabel: (params: KeySetLabelParams, options?: CallOptions) =>
         call("key/setLabel", params, options),
+      /** use a key at the address that its provider has now, if the person agrees */
+      acceptOrigin: (params: KeyAcceptOriginParams, options?: CallOptions) =>
+        call("key/acceptOrigin", params, options),
       /** list the keys that a source holds, or store the chosen ones */
       import: (params: KeyImportParams, options?: CallOptions) =>
         call("key/import", params, options),

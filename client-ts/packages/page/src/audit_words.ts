@@ -31,6 +31,7 @@ const SENTENCES: Record<string, Sentence> = {
   "slot.removed": ({ details }) => `${capital(protection(details["protection"]))} no longer opens the vault`,
   "key.created": ({ key }) => `${key} was stored`,
   "key.rotated": ({ key }) => `${key} was updated`,
+  "key.origin_accepted": ({ key }) => `${key} is used at its provider's new address`,
   "key.soft_disabled": ({ key, details }) =>
     `${key} was rejected ${details["rejections"] == null ? "repeatedly" : times(details["rejections"])} and taken out of use`,
   "key.user_disabled": ({ key }) => `${key} was disabled by you`,

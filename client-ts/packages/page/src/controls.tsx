@@ -3,7 +3,7 @@
 import type { ComponentChildren, RefObject } from "preact";
 import { useCallback, useEffect, useId, useLayoutEffect, useRef, useState } from "preact/hooks";
 
-import type { ErrorData } from "../../client/src/generated.js";
+import type { AcceptOriginAction, ErrorData } from "../../client/src/generated.js";
 import { safeUrl, sentence } from "./format.js";
 import { HostError } from "./host.js";
 import { Icon, type IconName } from "./icons.js";
@@ -179,6 +179,7 @@ export function Failure({ data, model, prefix }: { data: ErrorData; model: Model
         {sentence(data.userMessage)}
       </p>
       {data.providerMessage && <p class="quiet">{words.form.theySay(data.providerMessage)}</p>}
+      {action && isAcceptOrigin(action) && <AcceptOrigin action={action} model={model} />}
       {(leads || action?.url) && (
         <p class="actions">
           {leads && <Button onClick={() => model.show({ name: "vault" })}>{label}</Button>}
@@ -186,6 +187,25 @@ export function Failure({ data, model, prefix }: { data: ErrorData; model: Model
         </p>
       )}
     </Notice>
+  );
+}
+
+const isAcceptOrigin = (action: NonNullable<ErrorData["action"]>): action is AcceptOriginAction =>
+  action.type === "acceptOrigin" && "keyId" in action && "from" in action;
+
+/** The daemon asks its question, which the page shows; the key moves only with its answer. */
+function AcceptOrigin({ action, model }: { action: AcceptOriginAction; model: Model }) {
+  const task = useTask();
+  const ask = () =>
+    task.run(async () => {
+      await model.host.request("key/acceptOrigin", { keyId: action.keyId, from: action.from, to: action.to });
+      await model.loadKeys();
+    });
+  return (
+    <p class="actions">
+      <Button disabled={task.running} onClick={ask}>{words.errors.actions["acceptOrigin"]}</Button>
+      {task.error && <span class="quiet">{sentence(task.error.userMessage)}</span>}
+    </p>
   );
 }
 

@@ -494,6 +494,7 @@ export const words = {
       openUrl: "Open the page",
       promptKey: "Get a key",
       enableKey: "Re-enable",
+      acceptOrigin: "Look at the new address",
     } as Record<string, string>,
     unexpected: "Something went wrong on this page. Load it again.",
   },

@@ -13,7 +13,12 @@ from byokd.core.http import HttpRequest
 from byokd.core.secret import Secret
 from byokd.dialects.base.auth import authorize
 from byokd.dialects.base.urls import fill
-from byokd.protocol.actions import Action, EditSettingsAction, PromptKeyAction
+from byokd.protocol.actions import (
+    AcceptOriginAction,
+    Action,
+    EditSettingsAction,
+    PromptKeyAction,
+)
 from byokd.protocol.errors import Conflict
 from byokd.services.keys.origin import origin_of, shown_origin
 
@@ -86,13 +91,20 @@ def _companion_origins(key: SendableKey) -> set[str]:
 
 
 def _moved(key: SendableKey, sealed: str, present: str) -> Conflict:
+    action: Action = PromptKeyAction(url=key.record.key_url)
+    advice = "store the key again for the new address and delete this one"
+    if key.key_id is not None and key.at_default_origin:
+        action = AcceptOriginAction.model_validate(
+            {"keyId": key.key_id, "from": sealed, "to": present}
+        )
+        advice = "use it there if you know why, or store the key again and delete this one"
     return _conflict(
         key,
         f"this key was stored for {shown_origin(sealed)}; its provider is now at "
-        f"{shown_origin(present)}: store the key again for the new address and delete this one",
+        f"{shown_origin(present)}: {advice}",
         sealed,
         present,
-        PromptKeyAction(url=key.record.key_url),
+        action,
     )
 
 
