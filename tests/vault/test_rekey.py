@@ -476,7 +476,7 @@ async def test_older_copy_does_not_open_with_the_present_keys(fixture: Rekeyed) 
     copy = fixture.places.vault_db.read_bytes()
     items, files_before = set(fixture.backend.items), fixture.files
     assert await fixture.everything() == []
-    assert fixture.slots == [("osKeyring", "active"), ("keyFile", "active")]
+    assert sorted(fixture.slots) == [("keyFile", "active"), ("osKeyring", "active")]
     assert len(fixture.backend.items) == len(fixture.files) == 1
     assert not items & set(fixture.backend.items)
     assert not set(files_before) & set(fixture.files)
@@ -551,6 +551,47 @@ async def test_slot_whose_source_refuses_a_new_key_keeps_its_key_and_is_named(
     assert await later.open(row.key_id) == SECRET
     assert (await later.verify()).ok
     await later.vault.aclose()
+
+
+# --- what is said when the master key is gone -----------------------------------------------------
+
+
+async def test_lost_key_is_named_by_its_protection_and_the_slots_that_exist(
+    fixture: Rekeyed,
+) -> None:
+    await fixture.put()
+    lost = fixture.backend.items.copy()
+    fixture.backend.items.clear()
+    later = await _reopened(fixture)
+    hint = later.vault.status().hint or ""
+    assert "OS keyring is missing" in hint
+    assert "nothing else opens this vault" in hint
+    later.backend.items.update(lost)
+    await later.vault.unlock_with(NOTHING)
+    await later.add("recoveryCode", recovery_code=CODE)
+    await later.add("keyFile", "protections")
+    (key_file,) = later.files
+    (later.places.state / key_file).write_text("garbage")
+    last = await _reopened(later)
+    hint = last.vault.status().hint or ""
+    assert "key file of the vault was changed" in hint
+    assert "byokd vault unlock --recovery-code" in hint
+    with pytest.raises(VaultUnavailable, match="key file"):
+        await last.put()
+    info = await last.vault.unlock_with(SlotSecrets(recovery_code=CODE))
+    assert (info.state, info.hint) == ("unlocked", None)
+    await last.vault.aclose()
+
+
+async def test_wrong_passphrase_names_the_recovery_code(fixture: Rekeyed) -> None:
+    await fixture.add("recoveryCode", recovery_code=CODE)
+    await fixture.add("passphrase", "protections", passphrase=PHRASE)
+    await fixture.vault.lock()
+    with pytest.raises(VaultLocked, match="byokd vault unlock --recovery-code"):
+        await fixture.vault.unlock_with(SlotSecrets(passphrase=OTHER))
+    with pytest.raises(VaultLocked) as caught:
+        await fixture.vault.unlock_with(SlotSecrets(recovery_code=recovery.new_code()))
+    assert "byokd vault unlock" not in str(caught.value)
 
 
 # --- crashes --------------------------------------------------------------------------------------

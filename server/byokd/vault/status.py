@@ -24,11 +24,28 @@ from byokd.protocol.vault import (
 )
 from byokd.store.transaction import SLOT_PREFIX, slot_id_to_text
 from byokd.vault.key_wrapping import Slot, StoredSlots
-from byokd.vault.slots import ProtectionInfo
+from byokd.vault.slots import RECOVERY, ProtectionInfo
 from byokd.vault.states import WIRE_STATES, VaultEvent, VaultState, next_state
 
 _WEAKNESS: Final[dict[str, int]] = {"osKeyring": 0, "passphrase": 0, "keyFile": 1, "memory": 2}
 """A passphrase is not weaker than a keyring: programs that run as the user cannot read it."""
+
+
+_GONE: Final[dict[tuple[str, str], str]] = {
+    ("osKeyring", "itemMissing"): "byokd's entry in the OS keyring is missing; restore the keyring",
+    (
+        "osKeyring",
+        "itemCorrupt",
+    ): "byokd's entry in the OS keyring was changed; restore the keyring",
+    ("keyFile", "itemMissing"): "the key file of the vault is missing; put the same file back",
+    ("keyFile", "itemCorrupt"): "the key file of the vault was changed; put the same file back",
+}
+"""What is said of a master key that is gone, by the slot's kind; byokd creates no new one."""
+
+_ADVISED: Final = frozenset(
+    {"itemMissing", "itemCorrupt", "filePermissions", "noSession", "noBackend", "wrongPassphrase"}
+)
+"""Reasons for which another slot may help."""
 
 
 class VaultStatus:
@@ -50,14 +67,30 @@ class VaultStatus:
         if self.state is VaultState.UNLOCKED:
             self._reasons.clear()
 
-    def fail(self, error: VaultError) -> None:
-        """Move to the state that an error implies, and remember the error as the reason."""
+    def fail(self, error: VaultError) -> VaultError:
+        """Move to the state that an error implies; return the error with what helps this vault."""
+        error = self._with_advice(error)
         if isinstance(error, VaultLocked):
             self._move(VaultEvent.NEEDS_UNLOCK, error)
         elif isinstance(error, VaultCorrupt):
             self._move(VaultEvent.STORE_DAMAGED, error)
         else:
             self._move(VaultEvent.NOT_REACHABLE, error)
+        return error
+
+    def _with_advice(self, error: VaultError) -> VaultError:
+        """Say whose key is gone, and which other slot opens the vault."""
+        reason = reason_for(error)
+        active = self._slots.active if self._slots else ()
+        failing = [slot for slot in active if self._reasons.get(slot.slot_id) == reason]
+        if reason not in _ADVISED or not failing:
+            return error
+        texts = [_GONE.get((failing[0].kind, reason), error.user_message)]
+        if any(slot.kind == RECOVERY and slot not in failing for slot in active):
+            texts.append("the recovery code opens the vault: byokd vault unlock --recovery-code")
+        elif (failing[0].kind, reason) in _GONE:
+            texts.append("nothing else opens this vault, and its backups need the same key")
+        return type(error)("; ".join(texts), **error.fields)
 
     def lock_by_user(self) -> None:
         self._move(VaultEvent.LOCKED_BY_USER, None)

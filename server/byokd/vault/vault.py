@@ -287,9 +287,10 @@ class Vault:
         """Tell whether the store was replaced by another file since it was refused."""
         return self._refused is not None and file_identity(self.places.vault_db) != self._refused
 
-    def _fail(self, error: VaultError) -> None:
+    def _fail(self, error: VaultError) -> VaultError:
+        """Change the state; return the error with what helps this vault."""
         self._refused = file_identity(self.places.vault_db)
-        self._status.fail(error)
+        return self._status.fail(error)
 
     def _drop_keys(self) -> None:
         if self._keys is not None:
@@ -331,16 +332,13 @@ class Vault:
             except StoreChanged:  # another process renewed the root key or replaced the store
                 self._refused_keys = None
             except VaultError as error:
-                self._fail(error)
-                return error
+                return self._fail(error)
             else:
                 self._keys = keys
                 self._refused_keys = None
                 self._status.apply(VaultEvent.OPENED)
                 return None
-        changed = StoreChanged()
-        self._fail(changed)
-        return changed
+        return self._fail(StoreChanged())
 
     async def _keys_of(
         self, stored: StoredSlots, secrets: SlotSecrets, *, interactive: bool
