@@ -22,6 +22,7 @@ import { KeysView } from "./status/keys_view.js";
 import { StatusBar } from "./status/bar.js";
 import { showQuestions } from "./status/notices.js";
 import { Overview } from "./status/overview.js";
+import { Walkthrough } from "./walkthrough.js";
 import { words } from "./words.js";
 
 let running: Daemon | undefined;
@@ -42,13 +43,15 @@ export function activate(context: vscode.ExtensionContext): void {
   running = daemon;
   const panel = new ProvidersPanel(context, daemon, { machine: machineOfKeys(place), openChat: (chat) => void openChat(chat) });
   const overview = new Overview(daemon);
+  const walkthrough = new Walkthrough(id);
+  const contexts = new Contexts(daemon, overview, walkthrough);
   showQuestions(daemon, panel);
-  context.subscriptions.push(log, new Contexts(daemon, overview), new DaemonNotices(daemon, version));
+  context.subscriptions.push(log, contexts, new DaemonNotices(daemon, version));
   context.subscriptions.push(panel, overview, new StatusBar(overview), new KeysView(overview, machineOfKeys(place)), ...pageCommands(daemon, panel));
-  context.subscriptions.push(...daemonCommands(daemon, log, id), ...vaultCommands(daemon), ...catalogCommands(daemon));
+  context.subscriptions.push(...daemonCommands(daemon, log, walkthrough), ...vaultCommands(daemon), ...catalogCommands(daemon));
   context.subscriptions.push(...installCommands(daemon, installation));
   context.subscriptions.push(...diagnosticsCommands(daemon, version, place));
-  context.subscriptions.push(...registerChat({ daemon, context, log: (line) => log.appendLine(line) }));
+  context.subscriptions.push(...registerChat({ daemon, context, log: (line) => log.appendLine(line), onAnswered: () => contexts.answered() }));
   // The status bar shows the keys. What is missing is shown there, and where the person goes for it.
   void daemon.client().catch((error: unknown) => {
     if (!(error instanceof DaemonUnavailable)) throw error;

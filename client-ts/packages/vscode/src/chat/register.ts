@@ -21,9 +21,11 @@ export interface ChatParts {
   daemon: DaemonService;
   context: vscode.ExtensionContext;
   log: (line: string) => void;
+  /** Called after each answer. */
+  onAnswered: () => void;
 }
 
-export function registerChat({ daemon, context, log }: ChatParts): vscode.Disposable[] {
+export function registerChat({ daemon, context, log, onAnswered }: ChatParts): vscode.Disposable[] {
   const answers = new Answers();
   const list = new ModelList(daemon, new vscode.ThemeIcon("warning"));
   const responder = new Responder({ daemon, classes: partClasses, answers, effort: defaultEffort, onAnswered, log });
@@ -49,11 +51,6 @@ export function registerChat({ daemon, context, log }: ChatParts): vscode.Dispos
  */
 function listModels(log: (line: string) => void): void {
   vscode.lm.selectChatModels({ vendor: VENDOR }).then(undefined, (error: unknown) => log(words.log.warning(String(error))));
-}
-
-/** For the walkthrough, which ends with the first answer. */
-function onAnswered(): void {
-  void vscode.commands.executeCommand("setContext", "byokd.answered", true);
 }
 
 /** Show what went wrong, with one button that mends it. */

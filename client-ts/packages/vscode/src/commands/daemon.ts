@@ -5,15 +5,14 @@ import * as vscode from "vscode";
 import { DAEMON_SETTINGS } from "../config.js";
 import type { DaemonService } from "../daemon/service.js";
 import { register } from "../messages.js";
+import type { Walkthrough } from "../walkthrough.js";
 import { words } from "../words.js";
 
-export function daemonCommands(daemon: DaemonService, log: vscode.OutputChannel, extensionId: string): vscode.Disposable[] {
+export function daemonCommands(daemon: DaemonService, log: vscode.OutputChannel, walkthrough: Walkthrough): vscode.Disposable[] {
   return [
     register("byokd.restartDaemon", () => restart(daemon)),
     register("byokd.showLog", async () => log.show()),
-    register("byokd.openWalkthrough", async () => {
-      await vscode.commands.executeCommand("workbench.action.openWalkthrough", `${extensionId}#start`, false);
-    }),
+    register("byokd.openWalkthrough", () => walkthrough.open()),
     vscode.workspace.onDidChangeConfiguration(async (event) => {
       if (DAEMON_SETTINGS.some((name) => event.affectsConfiguration(name))) await startAnew(daemon);
     }),
