@@ -5,6 +5,7 @@ import * as vscode from "vscode";
 import { openChat } from "./chat/open.js";
 import { registerChat } from "./chat/register.js";
 import { catalogCommands } from "./commands/catalog.js";
+import { configCommands } from "./commands/config.js";
 import { daemonCommands } from "./commands/daemon.js";
 import { diagnosticsCommands } from "./commands/diagnostics.js";
 import { installCommands, Installation } from "./commands/install.js";
@@ -48,7 +49,7 @@ export function activate(context: vscode.ExtensionContext): void {
   showQuestions(daemon, panel);
   context.subscriptions.push(log, contexts, new DaemonNotices(daemon, version));
   context.subscriptions.push(panel, overview, new StatusBar(overview), new KeysView(overview, machineOfKeys(place)), ...pageCommands(daemon, panel));
-  context.subscriptions.push(...daemonCommands(daemon, log, walkthrough), ...vaultCommands(daemon), ...catalogCommands(daemon));
+  context.subscriptions.push(...daemonCommands(daemon, log, walkthrough), ...vaultCommands(daemon), ...catalogCommands(daemon), ...configCommands());
   context.subscriptions.push(...installCommands(daemon, installation));
   context.subscriptions.push(...diagnosticsCommands(daemon, version, place));
   context.subscriptions.push(...registerChat({ daemon, context, log: (line) => log.appendLine(line), onAnswered: () => contexts.answered() }));

@@ -2,7 +2,8 @@
 
 import * as vscode from "vscode";
 
-import { DaemonUnavailable, type Remedy } from "./daemon/unavailable.js";
+import type { Remedy } from "./daemon/unavailable.js";
+import { remedyOf } from "./remedies.js";
 import { words } from "./words.js";
 
 /** Show a sentence with a button for each remedy, and run the one that is chosen. */
@@ -12,14 +13,19 @@ export async function warn(text: string, remedies: readonly Remedy[]): Promise<v
   if (remedy) await vscode.commands.executeCommand(remedy.command, ...(remedy.arguments ?? []));
 }
 
-/** Register a command; if it fails, the person is told why, with a button for what mends it. */
-export function register(id: string, run: () => Promise<void>): vscode.Disposable {
-  return vscode.commands.registerCommand(id, async () => {
+/** Show why something failed, with a button for what mends it. */
+export async function showError(error: unknown): Promise<void> {
+  const remedy = remedyOf(error);
+  await warn(error instanceof Error ? error.message : String(error), remedy ? [remedy] : []);
+}
+
+/** Register a command; if it fails, the person is told why. */
+export function register<A extends unknown[]>(id: string, run: (...given: A) => Promise<void>): vscode.Disposable {
+  return vscode.commands.registerCommand(id, async (...given: A) => {
     try {
-      await run();
+      await run(...given);
     } catch (error) {
-      if (error instanceof vscode.CancellationError) return;
-      await warn(error instanceof Error ? error.message : String(error), error instanceof DaemonUnavailable ? [error.action] : []);
+      if (!(error instanceof vscode.CancellationError)) await showError(error);
     }
   });
 }

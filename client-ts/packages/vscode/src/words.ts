@@ -25,6 +25,13 @@ export const words = {
     refreshing: "$(sync~spin) byokd: refreshing providers and prices",
     refreshed: (date: string, changes: number) => `Providers, models and prices are of ${date} now: ${changes === 1 ? "1 change" : `${changes} changes`}.`,
     isNewest: (date: string) => `Providers, models and prices are up to date (${date}).`,
+    accept: {
+      title: "Use prices that moved ten-fold or more?",
+      button: "Use These Prices",
+      more: (count: number) => `and ${count} more`,
+    },
+    change: (provider: string | null, subject: string, before: string | null, after: string | null) =>
+      `${provider === null ? "" : `${provider} `}${subject}: ${before ?? "unknown"} → ${after ?? "unknown"}`,
   },
   keysView: {
     lockedMessage: "The vault is locked: no key can be used.",
@@ -35,6 +42,12 @@ export const words = {
     hereNotThere: (remote: string) => `on this computer, not on the remote machine (${remote})`,
     there: (remote: string) => `on the remote machine (${remote})`,
     server: "on the machine that serves this page",
+  },
+  config: {
+    /** What a new file begins with. */
+    template: "# The settings of byokd's daemon; every table is optional. The project's README lists them.\n# The daemon reads this file when it starts.\n\n",
+    saved: "The daemon reads config.toml when it starts.",
+    restart: "Restart the Daemon",
   },
   diagnostics: {
     title: "byokd diagnostics",
@@ -88,6 +101,17 @@ export const words = {
     restart: "Start It Again",
     showLog: "Show the Log",
     update: "Update byokd",
+    addKey: "Add a Key",
+    updateKey: "Update the Key",
+    manageKeys: "Manage Keys",
+    unlockVault: "Unlock the Vault",
+    openVault: "Open the Vault",
+    editConfig: "Open config.toml",
+    refreshCatalog: "Refresh",
+    showChanges: "Show the Changes",
+    pickModel: "Choose Another Model",
+    openUrl: "Open the Page",
+    testConnection: "Test the Connection",
   },
   page: {
     title: "AI Providers",
@@ -137,6 +161,7 @@ export const words = {
     "byokd.openProviders": "byokd: Open AI Providers",
     "byokd.unlockVault": "byokd: Unlock the Vault",
     "byokd.refreshCatalog": "byokd: Refresh Providers, Models and Prices",
+    "byokd.openConfig": "byokd: Open the Configuration File",
     "byokd.installDaemon": "byokd: Install or Update the Daemon",
     "byokd.restartDaemon": "byokd: Restart the Daemon",
     "byokd.showLog": "byokd: Show the Log",
@@ -226,16 +251,9 @@ export const words = {
     tryAgainIn: (seconds: number) => `Try again in ${seconds} s.`,
     see: (url: string) => `See ${url}.`,
     pickModel: "Choose another model.",
+    testConnection: 'Run "byokd: Open AI Providers" to test the connection.',
     cutOff: "*The answer ends here because it reached the longest that the model may write.*",
     filtered: "the provider withheld the answer because of its content rules",
     filteredHere: "*The provider withheld the rest because of its content rules.*",
-    commands: {
-      addKey: "Add a Key",
-      updateKey: "Update the Key",
-      manageKeys: "Manage Keys",
-      unlockVault: "Unlock the Vault",
-      openVault: "Open the Vault",
-      refreshCatalog: "Refresh",
-    },
   },
 } as const;

@@ -150,7 +150,7 @@ function errorOf(kind: ErrorKind, userMessage: string, action: Action | null): B
 test("an error is our sentence with what to do, and a button where a command helps", LIMIT, () => {
   const base = { url: null, choices: null, details: null } as const;
   const missing = failureOf(errorOf("keyMissing", "there is no key for Mistral", { ...base, type: "promptKey", provider: "mistral", keyId: null }));
-  assert.deepEqual(missing, { text: 'There is no key for Mistral. Run "byokd: Add a Key".', textBesideButton: "There is no key for Mistral.", remedy: { title: "Add a Key", command: "byokd.addKey", arguments: [{ provider: "mistral" }] }, code: "NoPermissions" });
+  assert.deepEqual(missing, { text: 'There is no key for Mistral. Run "byokd: Add a Key".', textBesideButton: "There is no key for Mistral.", remedy: { title: "Add a Key", command: "byokd.addKey", arguments: ["mistral"] }, code: "NoPermissions" });
   const slow = failureOf(errorOf("rateLimited", "Mistral asks to slow down", { ...base, type: "wait", retryAfterMs: 11_200 }), true);
   assert.deepEqual(slow, { text: "Mistral asks to slow down. Try again in 12 s. The answer above is incomplete.", textBesideButton: "Mistral asks to slow down. Try again in 12 s. The answer above is incomplete.", remedy: undefined, code: "Blocked" });
   assert.equal(failureOf(errorOf("modelNotFound", "no such model", null)).code, "NotFound");

@@ -62,7 +62,7 @@ export class Participant {
     const models = await list.models(true, signal);
     if (models.length > 0) return models;
     stream.markdown(words.chat.noKey);
-    stream.button({ command: "byokd.addKey", title: words.chat.commands.addKey });
+    stream.button({ command: "byokd.addKey", title: words.actions.addKey });
     stream.progress(words.chat.waitingForKey);
     return list.untilSome(signal);
   }

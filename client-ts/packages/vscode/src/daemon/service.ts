@@ -19,6 +19,7 @@ import type { DaemonSettings } from "../config.js";
 import { words } from "../words.js";
 import { Emitter } from "./emitter.js";
 import type { Program, ProgramSearch } from "./find.js";
+import { configFile as defaultConfigFile } from "./places.js";
 import { DaemonUnavailable, notFound, notStarted, RESTART } from "./unavailable.js";
 
 export type DaemonState =
@@ -209,7 +210,7 @@ export class Daemon implements DaemonService {
       return await Client.start({ command, args, ...config, account, clientInfo, onStderr, restart: true, signal });
     } catch (error) {
       signal.throwIfAborted();
-      throw this.#failed({ type: "failed", program, error: notStarted(error, program) });
+      throw this.#failed({ type: "failed", program, error: notStarted(error, program, configFile ?? defaultConfigFile()) });
     }
   }
 

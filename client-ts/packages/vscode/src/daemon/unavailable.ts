@@ -29,6 +29,7 @@ export const RESTART: Remedy = { title: words.actions.restart, command: "byokd.r
 const INSTALL: Remedy = { title: words.actions.install, command: "byokd.installDaemon" };
 export const UPDATE: Remedy = { title: words.actions.update, command: "byokd.installDaemon" };
 export const SHOW_LOG: Remedy = { title: words.actions.showLog, command: "byokd.showLog" };
+export const EDIT_CONFIG: Remedy = { title: words.actions.editConfig, command: "byokd.openConfig" };
 const CHOOSE: Remedy = {
   title: words.actions.chooseProgram,
   command: "workbench.action.openSettings",
@@ -46,13 +47,13 @@ export function notFound(executable: string | undefined, message: string): Daemo
   return new DaemonUnavailable(message, executable === undefined ? INSTALL : CHOOSE);
 }
 
-/** The program was found and is not running. */
-export function notStarted(error: unknown, program: Program): DaemonUnavailable {
+/** The program was found and is not running; `configFile` is the one that it reads. */
+export function notStarted(error: unknown, program: Program, configFile: string): DaemonUnavailable {
   const message = error instanceof Error ? error.message : words.daemon.unknownFailure;
-  return new DaemonUnavailable(message, remedyOf(error, program), { cause: error });
+  return new DaemonUnavailable(message, remedyOf(error, program, configFile), { cause: error });
 }
 
-function remedyOf(error: unknown, { place }: Program): Remedy {
+function remedyOf(error: unknown, { place }: Program, configFile: string): Remedy {
   if (!(error instanceof StartError)) return SHOW_LOG;
   switch (error.reason) {
     case "notFound":
@@ -62,6 +63,7 @@ function remedyOf(error: unknown, { place }: Program): Remedy {
     case "otherVersion":
       return place === "setting" ? CHOOSE : UPDATE;
     case "exited":
+      return error.message.includes(configFile) ? EDIT_CONFIG : SHOW_LOG; // the last line of its log names the file
     case "timeout":
       return SHOW_LOG;
   }

@@ -3,8 +3,8 @@
 import { ByokdError, ConnectionClosed, isKnownAction, type Action } from "@byokd/client";
 
 import { sentence } from "../../../page/src/format.js";
-import type { Place } from "../../../page/src/host.js";
-import { DaemonUnavailable, type Remedy } from "../daemon/unavailable.js";
+import type { Remedy } from "../daemon/unavailable.js";
+import { remedyOf } from "../remedies.js";
 import { words } from "../words.js";
 
 export interface Failure {
@@ -34,30 +34,31 @@ const CODES: { readonly [kind: string]: Failure["code"] } = {
 
 /** `isPartial`: some of the answer was shown before it failed. */
 export function failureOf(error: unknown, isPartial = false): Failure {
-  const { text, remedy, code } = described(error);
-  const command = remedy && paletteName(remedy);
-  const advice = command ? ` ${words.chat.runCommand(command)}` : "";
-  const ending = isPartial ? ` ${words.chat.answerIsPartial}` : "";
-  return { text: text + advice + ending, textBesideButton: text + ending, remedy, code };
+  return withAdvice(sentence(messageOf(error)), remedyOf(error), error, isPartial ? [words.chat.answerIsPartial] : []);
 }
 
 /** A request to the model that stands for a missing key. */
 export function noKeyFailure(): Failure {
-  const textBesideButton = sentence(words.chat.noKeyYet);
-  const remedy: Remedy = { title: words.chat.commands.addKey, command: "byokd.addKey" };
-  return { text: `${textBesideButton} ${words.chat.runCommand(words.commandNames["byokd.addKey"])}`, textBesideButton, remedy, code: "NoPermissions" };
+  return { ...withAdvice(sentence(words.chat.noKeyYet), { title: words.actions.addKey, command: "byokd.addKey" }), code: "NoPermissions" };
 }
 
-function described(error: unknown): Omit<Failure, "textBesideButton"> {
-  if (error instanceof ByokdError) {
-    const { userMessage, action, kind } = error.data;
-    const known = isKnownAction(action) ? action : undefined;
-    const more = known && hint(known);
-    return { text: [sentence(userMessage), more].filter(Boolean).join(" "), remedy: known && remedyOf(known), code: CODES[kind] };
-  }
-  if (error instanceof DaemonUnavailable) return { text: sentence(error.message), remedy: error.action, code: undefined };
-  if (error instanceof ConnectionClosed) return { text: sentence(words.chat.daemonEnded), remedy: RESTART, code: undefined };
-  return { text: sentence(error instanceof Error ? error.message : String(error)), remedy: undefined, code: undefined };
+function withAdvice(text: string, remedy: Remedy | undefined, error?: unknown, ending: readonly string[] = []): Failure {
+  const action = error instanceof ByokdError && isKnownAction(error.data.action) ? error.data.action : undefined;
+  const command = remedy && paletteName(remedy);
+  const advice = (action && hint(action)) ?? (command && words.chat.runCommand(command));
+  const besideButton = remedy ? undefined : advice;
+  return {
+    text: [text, advice, ...ending].filter(Boolean).join(" "),
+    textBesideButton: [text, besideButton, ...ending].filter(Boolean).join(" "),
+    remedy,
+    code: error instanceof ByokdError ? CODES[error.data.kind] : undefined,
+  };
+}
+
+function messageOf(error: unknown): string {
+  if (error instanceof ByokdError) return error.data.userMessage;
+  if (error instanceof ConnectionClosed) return words.chat.daemonEnded;
+  return error instanceof Error ? error.message : String(error);
 }
 
 /** The name of a command in VS Code's command palette. */
@@ -65,8 +66,6 @@ function paletteName({ command }: Remedy): string | undefined {
   const names: { readonly [command: string]: string } = words.commandNames;
   return names[command];
 }
-
-const RESTART: Remedy = { title: words.actions.restart, command: "byokd.restartDaemon" };
 
 /** What the sentence of the error leaves open. */
 function hint(action: Action): string | undefined {
@@ -77,36 +76,9 @@ function hint(action: Action): string | undefined {
       return action.url ? words.chat.see(action.url) : undefined;
     case "pickModel":
       return words.chat.pickModel;
+    case "checkNetwork":
+      return words.chat.testConnection;
     default:
       return undefined;
   }
-}
-
-/** The command for an action; undefined if a person acts outside of VS Code, or just waits. */
-export function remedyOf(action: Action): Remedy | undefined {
-  const { commands } = words.chat;
-  switch (action.type) {
-    case "promptKey":
-      return action.keyId === null
-        ? { title: commands.addKey, command: "byokd.addKey", arguments: [{ provider: action.provider }] }
-        : openPage(commands.updateKey, { view: "providers", provider: action.provider, keyId: action.keyId });
-    case "enableKey":
-    case "acceptOrigin":
-      return openPage(commands.manageKeys, { view: "providers", keyId: action.keyId });
-    case "unlockVault":
-      return { title: commands.unlockVault, command: "byokd.unlockVault" };
-    case "initializeVault":
-    case "resetVault":
-    case "rekeyVault":
-    case "restoreBackup":
-      return openPage(commands.openVault, { view: "vault" });
-    case "refreshCatalog":
-      return { title: commands.refreshCatalog, command: "byokd.refreshCatalog" };
-    default:
-      return undefined;
-  }
-}
-
-function openPage(title: string, place: Place): Remedy {
-  return { title, command: "byokd.openProviders", arguments: [place] };
 }

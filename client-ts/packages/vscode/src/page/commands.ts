@@ -6,6 +6,7 @@ import * as vscode from "vscode";
 import type { Place } from "../../../page/src/host.js";
 import type { DaemonService } from "../daemon/service.js";
 import { DaemonUnavailable } from "../daemon/unavailable.js";
+import { register } from "../messages.js";
 import { words } from "../words.js";
 import type { ProvidersPanel } from "./panel.js";
 
@@ -14,12 +15,12 @@ export function pageCommands(daemon: DaemonService, panel: ProvidersPanel): vsco
   return [
     registerCommand("byokd.openProviders", (at?: Partial<Place>) => panel.open(at && { view: "providers", ...at })),
     registerCommand("byokd.manageKeys", () => panel.open()),
-    registerCommand("byokd.addKey", (provider?: string) => addKey(daemon, panel, provider)),
+    register("byokd.addKey", (provider?: unknown) => addKey(daemon, panel, provider)),
   ];
 }
 
 /** Ask for the provider, then open the form of its key. Without a daemon the page says what to do. */
-async function addKey(daemon: DaemonService, panel: ProvidersPanel, known?: string): Promise<void> {
+async function addKey(daemon: DaemonService, panel: ProvidersPanel, known?: unknown): Promise<void> {
   const provider = typeof known === "string" ? known : await pickProvider(daemon);
   if (provider === "unavailable") panel.open();
   else if (provider !== undefined) panel.open({ view: "addKey", provider });

@@ -5,8 +5,8 @@ import * as vscode from "vscode";
 
 import type { Place } from "../../../page/src/host.js";
 import type { DaemonService } from "../daemon/service.js";
+import { showError } from "../messages.js";
 import type { ProvidersPanel } from "../page/panel.js";
-import { words } from "../words.js";
 import { Questions } from "./questions.js";
 
 /** LSP's number of a warning. */
@@ -19,7 +19,7 @@ export function showQuestions(daemon: DaemonService, panel: ProvidersPanel): voi
     onDidChangeVisibility: panel.onDidChangeVisibility,
     notify,
     open: (at: Place) => panel.open(at),
-    fail: (error) => void vscode.window.showErrorMessage(error instanceof Error ? error.message : words.daemon.unknownFailure),
+    fail: (error) => void showError(error),
   });
 }
 
