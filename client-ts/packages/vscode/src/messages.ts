@@ -20,10 +20,10 @@ export async function showError(error: unknown): Promise<void> {
 }
 
 /** Register a command; if it fails, the person is told why. */
-export function register<A extends unknown[]>(id: string, run: (...given: A) => Promise<void>): vscode.Disposable {
-  return vscode.commands.registerCommand(id, async (...given: A) => {
+export function register<A extends unknown[]>(id: string, run: (...args: A) => Promise<void>): vscode.Disposable {
+  return vscode.commands.registerCommand(id, async (...args: A) => {
     try {
-      await run(...given);
+      await run(...args);
     } catch (error) {
       if (!(error instanceof vscode.CancellationError)) await showError(error);
     }

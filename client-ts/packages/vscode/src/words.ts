@@ -35,6 +35,7 @@ export const words = {
   },
   keysView: {
     lockedMessage: "The vault is locked: no key can be used.",
+    failedMessage: "The daemon does not run: no key can be used. Run byokd: Restart the Daemon.",
     defaultKey: "used unless another is chosen",
   },
   /** Where the keys lie, said in windows of another machine. */
@@ -45,7 +46,7 @@ export const words = {
   },
   config: {
     /** What a new file begins with. */
-    template: "# The settings of byokd's daemon; every table is optional. The project's README lists them.\n# The daemon reads this file when it starts.\n\n",
+    template: "# Settings of byokd's daemon, which reads them when it starts.\n# Its README lists them.\n\n",
     saved: "The daemon reads config.toml when it starts.",
     restart: "Restart the Daemon",
   },

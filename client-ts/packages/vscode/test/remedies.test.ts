@@ -3,9 +3,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { ByokdError, ConnectionClosed, type Action, type ErrorData } from "@byokd/client";
+import { ByokdError, ConnectionClosed, StartError, type Action, type ErrorData } from "@byokd/client";
 
-import { DaemonUnavailable } from "../src/daemon/unavailable.js";
+import { DaemonUnavailable, notStarted } from "../src/daemon/unavailable.js";
 import { failureOf } from "../src/models/failures.js";
 import { remedyOf } from "../src/remedies.js";
 import { readManifest } from "../testing/manifest.js";
@@ -39,11 +39,11 @@ function errorWith(action: Action | null, provider: string | null = "mistral"): 
   return new ByokdError(-31000, data);
 }
 
-for (const [type, [action, command, ...given]] of Object.entries(ROWS)) {
+for (const [type, [action, command, ...args]] of Object.entries(ROWS)) {
   test(`an error with the action ${type} has the button ${command ?? "of nothing"}`, LIMIT, async () => {
     const remedy = remedyOf(errorWith(action));
     assert.equal(remedy?.command, command ?? undefined);
-    assert.deepEqual(remedy?.arguments ?? [], given);
+    assert.deepEqual(remedy?.arguments ?? [], args);
     if (remedy?.command.startsWith("byokd.")) {
       const { contributes } = await readManifest();
       assert.ok(contributes.commands.some((known) => known.command === remedy.command));
@@ -74,4 +74,11 @@ test("a sentence beside a button does not say again what the button does", LIMIT
   const { text, textBesideButton } = failureOf(errorWith({ ...BARE, type: "openUrl", url: "https://mistral.example/pay" }));
   assert.equal(text, "It failed. See https://mistral.example/pay.");
   assert.equal(textBesideButton, "It failed.");
+});
+
+test("a daemon that cannot read its configuration has the button for that file", LIMIT, () => {
+  const program = { command: "/opt/byokd", args: [], place: "path" } as const;
+  const commandFor = (stderr: string) => notStarted(new StartError("exited", `it ended: ${stderr}`), program, "/etc/byokd/config.toml").action.command;
+  assert.equal(commandFor("/etc/byokd/config.toml: is not valid TOML"), "byokd.openConfig");
+  assert.equal(commandFor("no space left"), "byokd.showLog");
 });

@@ -45,7 +45,13 @@ export class KeysView implements vscode.Disposable, vscode.TreeDataProvider<KeyR
   #show(snapshot: Snapshot): void {
     const count = attentionOf(snapshot);
     this.#view.badge = count === 0 ? undefined : { value: count, tooltip: words.status.attention(count) };
-    this.#view.message = snapshot.vault?.state === "locked" && snapshot.keys.length > 0 ? words.keysView.lockedMessage : "";
+    this.#view.message = snapshot.keys.length > 0 ? messageOf(snapshot) : "";
     this.#changed.fire();
   }
+}
+
+/** Why the keys that are listed cannot be used now. */
+function messageOf({ daemon, vault }: Snapshot): string {
+  if (daemon === "failed") return words.keysView.failedMessage;
+  return vault?.state === "locked" ? words.keysView.lockedMessage : "";
 }
