@@ -8,6 +8,7 @@ export const words = {
     restarting: "$(sync~spin) byokd: starting the daemon again",
     restarted: "The daemon was started again.",
     unknownFailure: "the daemon could not be started",
+    settingIsWrong: (why: string) => `${why}. Correct or clear the setting byokd.executable.`,
   },
   failure: (message: string) => `byokd: ${message}`,
   vault: {

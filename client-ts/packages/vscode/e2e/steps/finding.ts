@@ -19,7 +19,7 @@ const missing: Step = ["where there is no program, it is said, and without a set
   const window = session.firstWindow;
   await session.editor.machineSettings({ "byokd.executable": join(session.folder, "nowhere") });
   await window.command("byokd: Open AI Providers");
-  await window.panel.getByText("nowhere does not exist").waitFor();
+  await window.panel.getByText("nowhere does not exist. Correct or clear the setting byokd.executable.").waitFor();
   await window.panel.getByRole("button", { name: "Choose the Program" }).waitFor();
   await window.screen("50 setting names no program");
 

@@ -2,6 +2,8 @@
 
 import { findDaemon, type DaemonPlace } from "@byokd/client";
 
+import { words } from "../words.js";
+
 /** A program that may be the daemon. */
 export interface Program {
   command: string;
@@ -26,6 +28,9 @@ export async function findProgram({ executable, untrustedFolders, minVersion }: 
     ...(executable !== undefined && { setting: executable }),
     ...(minVersion !== undefined && { minVersion }),
   });
-  if (search.path === null) return { program: undefined, message: search.message };
+  if (search.path === null) {
+    const message = executable === undefined ? search.message : words.daemon.settingIsWrong(search.message);
+    return { program: undefined, message };
+  }
   return { program: { command: search.path, args: ["--stdio"], place: search.place } };
 }
