@@ -166,8 +166,8 @@ function Checks({ model }: { model: Model }) {
   );
 }
 
-/** Save the whole log in the form that `byokd audit verify` reads. */
-async function exportLog(model: Model): Promise<number> {
+/** Save the whole log in the form that `byokd audit verify` reads. Returns how many entries; null if no file was chosen. */
+async function exportLog(model: Model): Promise<number | null> {
   const records: unknown[] = [];
   let page: AuditExportResult | undefined;
   do {
@@ -175,8 +175,8 @@ async function exportLog(model: Model): Promise<number> {
     records.push(...page.items);
   } while (page.nextCursor !== null);
   const lines = [{ form: EXPORT_FORM, storeId: page.storeId }, ...records, ...(page.checkpoint ? [page.checkpoint] : [])];
-  model.host.save("byokd-audit.jsonl", `${lines.map((line) => JSON.stringify(line)).join("\n")}\n`);
-  return records.length;
+  const isSaved = await model.host.save("byokd-audit.jsonl", `${lines.map((line) => JSON.stringify(line)).join("\n")}\n`);
+  return isSaved ? records.length : null;
 }
 
 function nameOf(model: Model, keyId: string | null, providerId: string): string {

@@ -21,8 +21,14 @@ export class BrowserChannel implements Channel {
   }
 
   post(message: PageMessage): void {
-    if (message.type === "save") return download(message.name, message.text);
+    if (message.type === "save") return this.#save(message);
     void this.#send("/message", message).catch(() => this.#end("connection"));
+  }
+
+  /** The browser asks where, if the person wants that, and shows what becomes of it. */
+  #save({ id, name, text }: Extract<PageMessage, { type: "save" }>): void {
+    download(name, text);
+    queueMicrotask(() => this.#listener({ type: "result", id, result: true }));
   }
 
   async #read(): Promise<void> {

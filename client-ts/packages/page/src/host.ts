@@ -26,8 +26,11 @@ export type PageMessage =
   | { type: "cancel"; id: number }
   /** The answer to a `question`; null if the person chose nothing. */
   | { type: "answer"; id: string; title: string | null }
-  /** Save a text that is no secret in a file of the person's choice. */
-  | { type: "save"; name: string; text: string }
+  /**
+   * Save a text that is no secret in a file of the person's choice. Answered as a request is: the result says
+   * whether it was saved; false if the person chose no file.
+   */
+  | { type: "save"; id: number; name: string; text: string }
   /** Open the host's own chat with this model, and send the prompt there. Only to a host that `opensChat`. */
   | { type: "openChat"; provider: string; keyId: string | null; model: string; prompt: string }
   /** The person chose one of the `actions` of `unavailable`. */
@@ -60,6 +63,8 @@ export type HostMessage =
   | { type: "result"; id: number; result: unknown }
   | { type: "error"; id: number; error: ErrorData }
   | { type: "notification"; method: string; params: unknown }
+  /** A chat that the page did not start has used a key. Its events are not for the page. */
+  | { type: "used" }
   /** `window/showMessageRequest` of the daemon. */
   | { type: "question"; id: string; params: ShowMessageRequest }
   | { type: "withdrawn"; id: string }
@@ -103,8 +108,7 @@ export class Host {
     params: PageParams<Requests[M]["params"]>,
     signal?: AbortSignal,
   ): Promise<Requests[M]["result"]> {
-    const id = (this.#lastId += 1);
-    const answer = new Promise<unknown>((resolve, reject) => this.#pending.set(id, { resolve, reject }));
+    const { id, answer } = this.#expect();
     this.#channel.post({ type: "request", id, method, params: params as unknown as JsonObject });
     signal?.addEventListener("abort", () => this.#channel.post({ type: "cancel", id }), { once: true });
     return answer as Promise<Requests[M]["result"]>;
@@ -114,8 +118,11 @@ export class Host {
     this.#channel.post({ type: "answer", id, title });
   }
 
-  save(name: string, text: string): void {
-    this.#channel.post({ type: "save", name, text });
+  /** Save a text in a file; resolves with false if the person chose none, and rejects with a `HostError`. */
+  save(name: string, text: string): Promise<boolean> {
+    const { id, answer } = this.#expect();
+    this.#channel.post({ type: "save", id, name, text });
+    return answer as Promise<boolean>;
   }
 
   act(title: string): void {
@@ -130,6 +137,12 @@ export class Host {
   listen(listener: Listener): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
+  }
+
+  /** Make the id of a message that the host answers. */
+  #expect(): { id: number; answer: Promise<unknown> } {
+    const id = (this.#lastId += 1);
+    return { id, answer: new Promise((resolve, reject) => this.#pending.set(id, { resolve, reject })) };
   }
 
   #take(message: HostMessage): void {

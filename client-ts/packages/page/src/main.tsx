@@ -20,5 +20,6 @@ if (root) {
     if (webview.view) model.show(webview.view);
     model.subscribe(() => (webview.view = model.state.view));
   }
+  addEventListener("focus", () => model.returned());
   render(<App model={model} />, root);
 }

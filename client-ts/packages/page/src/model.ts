@@ -1,6 +1,6 @@
 /** What the page knows: providers, keys, the vault, and open questions of the daemon. */
 
-import type { BackupInfo, ErrorData, ListedKey, ProviderInfo, VaultInfo } from "../../client/src/generated.js";
+import type { BackupInfo, ChatEvents, ErrorData, ListedKey, ProviderInfo, VaultInfo } from "../../client/src/generated.js";
 import { Host, HostError, type HostMessage, type Place } from "./host.js";
 
 export type View =
@@ -147,6 +147,12 @@ export class Model {
     }
   }
 
+  /** The person is back on the page: other programs may have used keys. */
+  returned(): void {
+    const { loaded, connected, ended, unavailable } = this.state;
+    if (loaded && connected && ended === null && unavailable === null) void this.loadKeys();
+  }
+
   async loadVault(): Promise<void> {
     const { vault, backups } = await this.host.request("vault/status", {});
     this.set({ vault, backups });
@@ -193,6 +199,8 @@ export class Model {
         return this.set({ questions: this.state.questions.filter((other) => other.id !== message.id) });
       case "notification":
         return this.#notification(message.method, message.params);
+      case "used":
+        return this.loadKeys();
     }
   }
 
@@ -221,6 +229,8 @@ export class Model {
       case "key/changed":
         this.set({ auditVersion: auditVersion + 1 });
         return this.loadKeys();
+      case "chat/events": // when the key was used last changes with each answer
+        return hasFinish(params as ChatEvents) ? this.loadKeys() : undefined;
       case "vault/changed":
         this.set({ vault: withChoices((params as { vault: VaultInfo }).vault, this.state.vault) });
         return this.state.loaded ? this.loadKeys() : undefined;
@@ -231,6 +241,8 @@ export class Model {
     }
   }
 }
+
+const hasFinish = ({ events }: ChatEvents): boolean => events.some((event) => event.type === "finish");
 
 /** Whether a first key can be stored: the vault is open, or there is none yet. */
 const canBegin = (vault: VaultInfo | null): boolean => vault?.state === "uninitialized" || vault?.state === "unlocked";

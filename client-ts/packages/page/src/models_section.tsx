@@ -118,11 +118,11 @@ function ModelsTable({ model, items, cause }: { model: Model; items: readonly Mo
         <thead>
           <tr>
             <th scope="col">{columns.id}</th>
-            <th scope="col" class="num">{columns.context}</th>
-            <th scope="col" class="num">{columns.output}</th>
-            <th scope="col">{columns.inputs}</th>
-            <th scope="col">{columns.tools}</th>
-            <th scope="col">{columns.reasoning}</th>
+            <th scope="col" class="num context">{columns.context}</th>
+            <th scope="col" class="num output">{columns.output}</th>
+            <th scope="col" class="modalities">{columns.inputs}</th>
+            <th scope="col" class="tools">{columns.tools}</th>
+            <th scope="col" class="reasoning">{columns.reasoning}</th>
             <th scope="col" class="num">{columns.price}</th>
             <th scope="col"><span class="sr-only">{columns.test}</span></th>
           </tr>
@@ -152,11 +152,11 @@ function ModelRow({ model, item, cause }: { model: Model; item: ModelInfo; cause
           {item.name && item.name !== item.id && <span class="quiet">{item.name}</span>}
           <Remarks item={item} cause={cause} />
         </td>
-        <td class="num" title={sourceText(facts.context)}>{item.contextTokens === null ? <Unknown /> : tokens(item.contextTokens)}</td>
-        <td class="num" title={sourceText(facts.output)}>{item.outputTokens === null ? <Unknown /> : tokens(item.outputTokens)}</td>
-        <td title={sourceText(facts.inputs)}><Inputs names={item.inputModalities} /></td>
-        <td><Flag value={item.tools} /></td>
-        <td title={[item.efforts?.join(", "), sourceText(facts.efforts)].filter(Boolean).join("\n")}>
+        <td class="num context" title={sourceText(facts.context)}>{item.contextTokens === null ? <Unknown /> : tokens(item.contextTokens)}</td>
+        <td class="num output" title={sourceText(facts.output)}>{item.outputTokens === null ? <Unknown /> : tokens(item.outputTokens)}</td>
+        <td class="modalities" title={sourceText(facts.inputs)}><Inputs names={item.inputModalities} /></td>
+        <td class="tools"><Flag value={item.tools} /></td>
+        <td class="reasoning" title={[item.efforts?.join(", "), sourceText(facts.efforts)].filter(Boolean).join("\n")}>
           {item.efforts && item.efforts.length > 0 ? <Efforts values={item.efforts} /> : <Flag value={item.reasoning} />}
         </td>
         <td class="num price" title={sourceText(facts.price)}>

@@ -38,6 +38,7 @@ test("the log is shown by day, filtered, verified and exported", { skip: SKIP },
   await page.getByLabel("Event").selectOption("Catalog and other");
   await page.getByText("No entry matches the filter.").waitFor();
   const [download] = await Promise.all([page.waitForEvent("download"), page.getByRole("button", { name: "Export" }).click()]);
+  await page.getByText(/^Exported \d+ entries\.$/).waitFor();
   const lines = (await readFile(await download.path(), "utf8")).trim().split("\n");
   assert.equal(JSON.parse(lines[0] ?? "").form, "byokd-audit/1");
   assert.ok(lines.length > 4);

@@ -22,8 +22,18 @@ test("a key for another address has that provider's models with their facts", { 
   await page.getByRole("button", { name: "Save" }).click();
   await page.getByText(/^Stored …cdef\./).waitFor();
   await page.getByRole("region", { name: "Table of models" }).getByRole("row").nth(1).waitFor();
+  await page.getByRole("button", { name: /^Test: / }).first().click();
+  await page.getByText(/First token after/).waitFor();
+  await page.getByRole("cell", { name: "just now" }).waitFor();
   await page.locator("summary", { hasText: "Advanced" }).click();
   await session.step("61-models");
+  for (const width of [380, 520, 600, 699, 700, 760, 900, 1000, 1100]) {
+    await page.setViewportSize({ width, height: 800 });
+    const table = page.getByRole("region", { name: "Table of models" });
+    assert.ok(await table.getByRole("columnheader", { name: /Price/ }).isVisible(), `no price at ${width} px`);
+    const hidden = await table.evaluate((region) => region.scrollWidth - region.clientWidth);
+    assert.equal(hidden, 0, `the table is cut off at ${width} px`);
+  }
   await page.getByRole("searchbox", { name: "Filter providers" }).fill("nothing like this");
   await page.getByText("No provider matches").waitFor();
   await session.step("62-no-match");

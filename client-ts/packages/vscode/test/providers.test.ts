@@ -17,7 +17,7 @@ function pageOf(daemon: Daemon, more: Partial<Shell> = {}) {
   let arrived = (): void => {};
   const page = new ProvidersPage(daemon, { environment: {}, home: "/" }, {
     post: async (message) => (messages.push(message), arrived()),
-    save: (name, text) => done.push(["save", name, text]),
+    save: async (name, text) => (done.push(["save", name, text]), true),
     openChat: (chat) => done.push(["openChat", chat]),
     run: ({ command }) => done.push(["run", command]),
     machine: undefined,
@@ -86,13 +86,32 @@ test("a program that is not the daemon is told in its words", LIMIT, async (t) =
 test("a text is saved under a name that is no path, and a chat is opened with what it needs", LIMIT, async (t) => {
   const daemon = daemonOf(() => undefined);
   t.after(() => daemon.dispose());
-  const { page, done } = pageOf(daemon);
-  for (const name of ["byokd-audit.jsonl", "../x", "/etc/x", "a\\b", "", "x".repeat(81), 1]) page.take({ type: "save", name, text: "{}" });
+  const { page, done, until } = pageOf(daemon);
+  page.take({ type: "save", id: 1, name: "byokd-audit.jsonl", text: "{}" });
+  assert.deepEqual(await until("result"), { type: "result", id: 1, result: true });
+  for (const name of ["../x", "/etc/x", "a\\b", "", "x".repeat(81)]) {
+    page.take({ type: "save", id: 2, name, text: "{}" });
+    assert.equal((await until("error")).error.kind, "invalidRequest");
+  }
+  page.take({ type: "save", id: 3, name: 1, text: "{}" });
+  page.take({ type: "save", name: "byokd-audit.jsonl", text: "{}" });
   page.take({ type: "openChat", provider: "p", model: "m", prompt: "Hello", keyId: null, extra: 1 });
   page.take({ type: "openChat", provider: "p", model: "m" });
   page.take({ type: "unknown" });
   page.take(null);
   assert.deepEqual(done, [["save", "byokd-audit.jsonl", "{}"], ["openChat", { provider: "p", model: "m", prompt: "Hello", keyId: null }]]);
+  page.dispose();
+});
+
+test("the page learns that no file was chosen, or why it could not be written", LIMIT, async (t) => {
+  const daemon = daemonOf(() => undefined);
+  t.after(() => daemon.dispose());
+  const answers = [() => Promise.resolve(false), () => Promise.reject(new Error("the disk is full"))];
+  const { page, until } = pageOf(daemon, { save: () => answers.shift()?.() ?? Promise.resolve(true) });
+  page.take({ type: "save", id: 1, name: "byokd-audit.jsonl", text: "{}" });
+  assert.deepEqual(await until("result"), { type: "result", id: 1, result: false });
+  page.take({ type: "save", id: 2, name: "byokd-audit.jsonl", text: "{}" });
+  assert.equal((await until("error")).error.userMessage, "The file was not saved: the disk is full");
   page.dispose();
 });
 

@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test, type TestContext } from "node:test";
 
-import { ConnectionClosed, REQUEST_METHODS, type JsonObject } from "@byokd/client";
+import { ConnectionClosed, REQUEST_METHODS, type JsonObject, type Notifications } from "@byokd/client";
 
 import type { HostMessage } from "../../page/src/host.js";
 import type { Daemon } from "../src/daemon/service.js";
@@ -159,10 +159,14 @@ test("a daemon that ends, or is not there, is an error in words", LIMIT, async (
 test("events of a chat go to the page only while its own chat runs", LIMIT, async () => {
   let finish = (): void => {};
   const { relay, page } = fake(() => new Promise((resolve) => (finish = () => resolve({}))));
-  const events = (streamId: string) => relay.notify("chat/events", { streamId, seq: 0, events: [] });
+  const events = (streamId: string, items: Notifications["chat/events"]["events"] = []) => relay.notify("chat/events", { streamId, seq: 0, events: items });
   relay.take(request(1, "chat/send", { streamId: "mine" }));
   events("mine");
   events("of the editor's chat");
+  assert.ok(page.messages.every((message) => message.type !== "used"));
+  const cost = { amount: null, currency: "USD", source: "unknown", asOf: null, basis: null, parts: null } as const;
+  events("of the editor's chat", [{ type: "finish", finishReason: { unified: "stop", raw: null }, usage: null, cost }]);
+  assert.deepEqual(page.messages.at(-1), { type: "used" });
   await new Promise(setImmediate); // the request reaches the daemon
   finish();
   await page.until("result", 1);

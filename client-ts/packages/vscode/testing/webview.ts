@@ -61,7 +61,7 @@ export class Webview {
     const providers = new ProvidersPage(daemon, { environment: {}, home: "/" }, {
       // As text: the type of a message is too deep for `evaluate`.
       post: (message) => page.evaluate((text) => window.postMessage(JSON.parse(text), "*"), JSON.stringify(message)),
-      save: (name, text) => done.push(["save", name, text.length]),
+      save: async (name, text) => (done.push(["save", name, text.length]), true),
       openChat: (chat) => done.push(["openChat", chat]),
       run: ({ command }) => done.push(["run", command]),
       machine,

@@ -95,7 +95,7 @@ export class ProvidersPanel implements vscode.Disposable, vscode.WebviewPanelSer
   #shell(webview: vscode.Webview): Shell {
     return {
       post: (message) => webview.postMessage(message),
-      save: (name, text) => void save(name, text),
+      save,
       run,
       ...this.#window,
     };
@@ -106,14 +106,11 @@ function run({ command, arguments: args = [] }: Remedy): void {
   void vscode.commands.executeCommand(command, ...args);
 }
 
-async function save(name: string, text: string): Promise<void> {
+async function save(name: string, text: string): Promise<boolean> {
   const folder = vscode.workspace.workspaceFolders?.[0]?.uri ?? vscode.Uri.file(homedir());
   const target = await vscode.window.showSaveDialog({ defaultUri: vscode.Uri.joinPath(folder, name) });
-  if (!target) return;
-  try {
-    await vscode.workspace.fs.writeFile(target, new TextEncoder().encode(text));
-  } catch (error) {
-    void vscode.window.showErrorMessage(words.page.saveFailed(error instanceof Error ? error.message : String(error)));
-  }
+  if (!target) return false;
+  await vscode.workspace.fs.writeFile(target, new TextEncoder().encode(text));
+  return true;
 }
 

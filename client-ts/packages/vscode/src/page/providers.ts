@@ -11,7 +11,7 @@ import type { HostMessage, PageMessage, Place } from "../../../page/src/host.js"
 import type { DaemonService, DaemonState } from "../daemon/service.js";
 import { DaemonUnavailable, remediesOf, RESTART, type Remedy } from "../daemon/unavailable.js";
 import { words } from "../words.js";
-import { FORWARDED, Relay } from "./relay.js";
+import { FORWARDED, isId, Relay } from "./relay.js";
 import { isObject } from "./secrets.js";
 import type { LocalSources } from "./sources.js";
 
@@ -23,7 +23,8 @@ const SAVE_MAX_CHARS = 256 * 1024 * 1024;
 export interface Shell {
   /** Send a message to the page; settles when the page has it. */
   post: (message: HostMessage) => PromiseLike<unknown>;
-  save: (name: string, text: string) => void;
+  /** Save a text in a file of the person's choice; resolves with false if they chose none, and rejects with an error for people. */
+  save: (name: string, text: string) => Promise<boolean>;
   openChat: (chat: OpenChat) => void;
   run: (remedy: Remedy) => void;
   /** On which machine keys are kept, in a window where that has to be said. */
@@ -53,9 +54,9 @@ export class ProvidersPage implements Disposable {
   /** Act on a message of the page. What is none is ignored. */
   take(message: unknown): void {
     if (!isObject(message) || this.#relay.take(message)) return;
-    const { type, name, text, title } = message;
+    const { type, id, name, text, title } = message;
     if (type === "ready") void this.#greet();
-    else if (type === "save" && typeof name === "string" && typeof text === "string") this.#save(name, text);
+    else if (type === "save" && isId(id) && typeof name === "string" && typeof text === "string") void this.#save(id, name, text);
     else if (type === "act") this.#act(title);
     else if (type === "openChat") this.#openChat(message);
   }
@@ -121,8 +122,14 @@ export class ProvidersPage implements Disposable {
   }
 
   /** The name is only a proposal, and is never a path. */
-  #save(name: string, text: string): void {
-    if (/^[\w.-]{1,80}$/.test(name) && text.length <= SAVE_MAX_CHARS) this.#shell.save(name, text);
+  async #save(id: number, name: string, text: string): Promise<void> {
+    if (!/^[\w.-]{1,80}$/.test(name)) return this.#relay.refuse(id, "invalidRequest", words.page.refused);
+    if (text.length > SAVE_MAX_CHARS) return this.#relay.refuse(id, "invalidRequest", words.page.tooLarge);
+    try {
+      this.#relay.post({ type: "result", id, result: await this.#shell.save(name, text) });
+    } catch (error) {
+      this.#relay.refuse(id, "internal", words.page.saveFailed(error instanceof Error ? error.message : String(error)));
+    }
   }
 
   #openChat({ provider, keyId, model, prompt }: Record<string, unknown>): void {

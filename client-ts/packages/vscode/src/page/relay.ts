@@ -10,7 +10,6 @@ import {
   type Client,
   type ErrorData,
   type ErrorKind,
-  type Json,
   type JsonObject,
   type Notifications,
   type Requests,
@@ -29,7 +28,7 @@ export const REQUESTS_MAX = 32;
 /** Messages that wait for the page; one that stopped to read is ended. */
 export const WAITING_MAX = 4096;
 
-/** The notifications that the page uses. Those of a chat go to it only if it started the chat. */
+/** The notifications that the page uses. It gets the events of a chat only if it started it, else that a key was used. */
 export const FORWARDED = ["key/changed", "vault/changed", "model/changed", "catalog/changed", "chat/events"] as const;
 
 const ALLOWED: ReadonlySet<string> = new Set(REQUEST_METHODS);
@@ -86,7 +85,10 @@ export class Relay {
 
   /** Pass on a notification of the daemon. */
   notify<N extends (typeof FORWARDED)[number]>(method: N, params: Notifications[N]): void {
-    if ("streamId" in params && !this.#streams.has(params.streamId)) return;
+    if ("streamId" in params && !this.#streams.has(params.streamId)) {
+      if (params.events.some((event) => event.type === "finish")) this.post({ type: "used" });
+      return;
+    }
     this.post({ type: "notification", method, params });
   }
 
@@ -124,10 +126,10 @@ export class Relay {
   #start(id: number, method: string, params: JsonObject): void {
     const text = jsonOf(params);
     if (!isMethod(method) || this.#running.has(id) || text === undefined) {
-      return this.#refuse(id, "invalidRequest", words.page.refused);
+      return this.refuse(id, "invalidRequest", words.page.refused);
     }
-    if (text.length > REQUEST_MAX_CHARS) return this.#refuse(id, "invalidRequest", words.page.tooLarge);
-    if (this.#running.size >= REQUESTS_MAX) return this.#refuse(id, "overloaded", words.page.tooMany);
+    if (text.length > REQUEST_MAX_CHARS) return this.refuse(id, "invalidRequest", words.page.tooLarge);
+    if (this.#running.size >= REQUESTS_MAX) return this.refuse(id, "overloaded", words.page.tooMany);
     const controller = new AbortController();
     this.#running.set(id, controller);
     // Parsed again: a message of the page may have more than JSON has, such as cycles.
@@ -154,17 +156,19 @@ export class Relay {
 
   #fail(id: number, error: unknown, signal: AbortSignal): void {
     if (error instanceof ByokdError) this.post({ type: "error", id, error: error.data });
-    else if (signal.aborted) this.#refuse(id, "cancelled", words.page.cancelled);
-    else if (error instanceof UnsendableText) this.#refuse(id, "invalidParams", words.page.unsendable);
-    else this.#refuse(id, "internal", error instanceof Error ? error.message : words.daemon.unknownFailure);
+    else if (signal.aborted) this.refuse(id, "cancelled", words.page.cancelled);
+    else if (error instanceof UnsendableText) this.refuse(id, "invalidParams", words.page.unsendable);
+    else this.refuse(id, "internal", error instanceof Error ? error.message : words.daemon.unknownFailure);
   }
 
-  #refuse(id: number, kind: ErrorKind, userMessage: string): void {
+  /** Answer a message of the page with an error. */
+  refuse(id: number, kind: ErrorKind, userMessage: string): void {
     this.post({ type: "error", id, error: errorOf(kind, userMessage) });
   }
 }
 
-function isId(value: Json | undefined): value is number {
+/** Whether this can be the id of a message of the page. */
+export function isId(value: unknown): value is number {
   return typeof value === "number" && Number.isSafeInteger(value);
 }
 
