@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from byokd.cli import daemon_options
-from byokd.cli.client import Daemon, OnLocked
+from byokd.cli.client import Daemon, OnLocked, PromptHandler
 from byokd.cli.main import main
 
 
@@ -55,8 +55,14 @@ class Byokd:
             self._daemon = None
 
     def _running(
-        self, arguments: list[str], *, account: str | None, on_locked: OnLocked
+        self,
+        arguments: list[str],
+        *,
+        account: str | None,
+        on_prompt: PromptHandler | None,
+        on_locked: OnLocked,
     ) -> nullcontext[Daemon]:
+        assert on_prompt is None, "a command that asks is run on a terminal"
         if self._daemon and self._daemon.options.account != (account or "default"):
             self.restart()
         self._daemon = (
