@@ -112,6 +112,7 @@ class AnswerPrinter:
         self._stream_id = stream_id
         self._out, self._err = terminal.out(), terminal.err()
         self._text, self._reasoning = terminal.Cleaner(), terminal.Cleaner()
+        self._sources: set[str] = set()
         self._open: Console | None = None  # the console with an unfinished line
 
     def on_notification(self, _method: str, params: Params) -> None:
@@ -137,8 +138,7 @@ class AnswerPrinter:
                 self.end_line()
                 terminal.say(f"tool call {tool_call_text(event)}")
             case Citation(source=source):
-                self.end_line()
-                terminal.say(f"source: {source.url or source.title or source.document}", dim=True)
+                self._show_source(source.url or source.title or str(source.document))
             case Retry():
                 terminal.say(f"retry in {event.delay_ms} ms: {event.kind}", dim=True)
             case Start(warnings=warnings):
@@ -146,6 +146,13 @@ class AnswerPrinter:
                     terminal.say(f"note: {warning.message}", dim=True)
             case _:
                 return
+
+    def _show_source(self, name: str) -> None:
+        """Show a source the first time that the answer cites it."""
+        if name not in self._sources:
+            self._sources.add(name)
+            self.end_line()
+            terminal.say(f"source: {name}", dim=True)
 
     def _write(self, console: Console, text: Text) -> None:
         if self._open is not console:
