@@ -1,7 +1,7 @@
 /**
  * The pictures of the README, made from the real thing: `BYOKD_PICTURES=1 npm run e2e` writes them to `pictures`.
  *
- * ImageMagick's `convert` reduces them to a palette.
+ * ImageMagick's `convert` reduces them to a palette; `tmux` is the terminal.
  */
 
 import assert from "node:assert/strict";
@@ -21,6 +21,7 @@ const FOLDER = join(ROOT, "client-ts", "packages", "vscode", "pictures");
 const MAX_BYTES = 60_000;
 /** By how many pixels the list of models reaches out of the chat. */
 const LIST_WIDER = 220;
+const COMMANDS = ["byokd models anthropic", 'byokd chat anthropic claude-haiku-5-5 "How far away is the Moon?"', "byokd audit verify"];
 const WANTED = process.env["BYOKD_PICTURES"] === "1";
 
 const run = promisify(execFile);
@@ -35,6 +36,7 @@ test("the pictures of the README", { skip: SKIP || (WANTED ? false : "BYOKD_PICT
     await window.statusItem("Add AI key").click();
     await addKeys(window);
     await pictures(window);
+    await terminalPicture(session);
   } finally {
     await session.close();
   }
@@ -71,6 +73,17 @@ async function pictures(window: Workbench): Promise<void> {
   const box = await page.locator(".part.auxiliarybar").boundingBox();
   assert.ok(box);
   await save("model-picker", page, { ...box, x: box.x - LIST_WIDER, width: box.width + LIST_WIDER });
+}
+
+async function terminalPicture(session: Session): Promise<void> {
+  const terminal = await session.terminal();
+  try {
+    await terminal.clear();
+    for (const command of COMMANDS) await terminal.run(command);
+    await save("terminal", await terminal.draw(await session.context.newPage()));
+  } finally {
+    await terminal.close();
+  }
 }
 
 async function save(name: string, target: Locator | Workbench["page"], clip?: { x: number; y: number; width: number; height: number }): Promise<void> {

@@ -13,6 +13,7 @@ import { chromium, type Browser, type BrowserContext } from "playwright-core";
 import { Editor } from "./editor.js";
 import { CHROMIUM, PYTHON, ROOT, VSIX } from "./places.js";
 import { Group, untilNoneNames } from "./processes.js";
+import { Terminal } from "./terminal.js";
 import { Workbench } from "./workbench.js";
 
 /** Keys with the prefix of one provider each, which tells byokd whose they are. */
@@ -97,6 +98,12 @@ export class Session {
     this.workbenches.push(workbench);
     await workbench.open(this.editor.address, folder);
     return workbench;
+  }
+
+  /** Open a terminal of the same desktop, where `byokd` is the program on the PATH. */
+  terminal(): Promise<Terminal> {
+    const environment = { ...outerEnvironment(), ...this.desktop.environment, PATH: `${join(this.folder, "bin")}:/usr/bin:/bin` };
+    return Terminal.start(this.folder, environment);
   }
 
   /**
