@@ -373,8 +373,13 @@ async def test_full_disk_loses_no_stored_key(tmp_path: Path) -> None:
         assert len(rows) == stored
         result = await fixture.audit.verify(fixture.vault.read, keys.all_facts)
         assert (result.ok, result.entries) == (True, stored + 1)
-        for row in rows[:10]:  # deleting keys frees space
-            await fixture.delete(row.key_id)
+
+        def delete(tx: VaultTx) -> None:
+            for row in rows[:10]:
+                keys.delete(tx, ACCOUNT, row.key_id)
+                fixture.note(tx, "key.deleted", row.key_id)
+
+        await fixture.vault.transaction(delete)  # frees space
         await fixture.put()
 
 

@@ -119,9 +119,9 @@ def init(
     try:
         result = daemon.call(method, params, VaultInitializeResult)
     except DaemonError:
-        # Shown before the error: the person can choose another one now.
-        choices = daemon.call("vault/status", VaultStatusParams(), VaultResult).vault.choices
-        terminal.facts(_choices(choices), terminal.err())
+        info = daemon.call("vault/status", VaultStatusParams(), VaultResult).vault
+        if info.state == "uninitialized":  # shown before the error: another one can be chosen now
+            terminal.facts(_choices(info.choices), terminal.err())
         raise
     show(result.vault)
     if recipient:
