@@ -25,7 +25,8 @@ from sandbox_env import GENERIC, KEY
 pty = pytest.importorskip("pty", reason="pseudo-terminals exist on POSIX only")
 
 _ALL_PAYLOADS: Final = " ".join(text for text, _ in PAYLOADS.values() if "\ud800" not in text)
-_LABEL: Final = "a\u0300\u0301 \u202etxt\u202c"
+_LABEL: Final = "a\u0300\u0301 txt"
+_REFUSED_LABEL: Final = "a \u202etxt\u202c"
 _FLOOD: Final = re.compile("[\u0300-\u036f\u20d0-\u20ff]{9}")
 # What rich writes for bold and dim; no payload has these.
 _RICH_STYLES: Final = re.compile(r"\x1b\[(?:[012]|1;2)?m")
@@ -122,8 +123,19 @@ def test_provider_text_cannot_control_the_terminal(
         monkeypatch.setattr(daemon_options.DaemonOptions, "daemon", lambda _: _SharedDaemon(daemon))
         begin = ["vault", "init", "--protection", "keyFile", "--accept-risk", "keyFile"]
         assert _shown(begin, monkeypatch)[1] == 0
-        add = ["keys", "add", GENERIC, "--base-url", provider.base_url, "--label", _LABEL]
-        shown, code = _shown([*add, "--stdin", "--probe", "skip"], monkeypatch, KEY)
+        add = [
+            "keys",
+            "add",
+            GENERIC,
+            "--base-url",
+            provider.base_url,
+            "--stdin",
+            "--probe",
+            "skip",
+        ]
+        shown, code = _shown([*add, "--label", _REFUSED_LABEL], monkeypatch, KEY)
+        assert (code, _control_characters(shown)) == (1, set())
+        shown, code = _shown([*add, "--label", _LABEL], monkeypatch, KEY)
         assert code == 0, shown
         written = ""
         for line, wanted in _COMMANDS:

@@ -6,7 +6,7 @@ import os
 import shutil
 import stat
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -49,8 +49,11 @@ async def make(folder: Path, umask: str = "022") -> None:
 
 
 def modes(folder: Path) -> dict[str, int]:
-    paths = [folder, *folder.rglob("*")]
-    return {f"{path}{'/' * path.is_dir()}": stat.S_IMODE(path.lstat().st_mode) for path in paths}
+    current = {}
+    for path in [folder, *folder.rglob("*")]:
+        with suppress(FileNotFoundError):  # a file that is being replaced
+            current[f"{path}{'/' * path.is_dir()}"] = stat.S_IMODE(path.lstat().st_mode)
+    return current
 
 
 def assert_private(modes: dict[str, int]) -> None:

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType
 
 from byokd.installer.places import WINDOWS
@@ -30,17 +31,20 @@ def output(command: list[str], lock: int | None = None) -> Iterator[str]:
         InstallError: it failed; its last lines are on stderr.
     """
     lines: list[str] = []
-    with subprocess.Popen(  # noqa: S603  # no shell, and the arguments are our own
-        command,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        encoding="utf-8",
-        errors="replace",
-        pass_fds=() if lock is None or WINDOWS else (lock,),
-    ) as process:
+    with _interrupts.held():
+        process = subprocess.Popen(  # noqa: S603  # no shell, and the arguments are our own
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            encoding="utf-8",
+            errors="replace",
+            pass_fds=() if lock is None or WINDOWS else (lock,),
+        )
+    with process:
         try:
+            _interrupts.raise_held()
             for line in process.stdout or ():
                 lines.append(line)
                 yield line
@@ -55,11 +59,36 @@ def output(command: list[str], lock: int | None = None) -> Iterator[str]:
 
 def end_on_signals() -> None:
     """Let SIGTERM and SIGHUP end the installer, and what it runs, as Ctrl-C does."""
-    for name in ("SIGTERM", "SIGHUP"):
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
         number = getattr(signal, name, None)
         if number is not None:
-            signal.signal(number, _interrupt)
+            signal.signal(number, _interrupts.take)
 
 
-def _interrupt(_number: int, _frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
+class _Interrupts:
+    """Raises `KeyboardInterrupt`, but not while a program starts: that one would be left."""
+
+    def __init__(self) -> None:
+        self._is_holding = False
+        self._is_held = False
+
+    def take(self, _number: int, _frame: FrameType | None) -> None:
+        if not self._is_holding:
+            raise KeyboardInterrupt
+        self._is_held = True
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Hold signals back until `raise_held`."""
+        self._is_holding = True
+        try:
+            yield
+        finally:
+            self._is_holding = False
+
+    def raise_held(self) -> None:
+        if self._is_held:
+            raise KeyboardInterrupt
+
+
+_interrupts = _Interrupts()
