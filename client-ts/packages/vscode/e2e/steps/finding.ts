@@ -11,6 +11,7 @@ const setting: Step = ["the program of the setting is used before the one on the
   const program = await session.installDaemon(join(session.folder, "elsewhere"));
   await session.editor.machineSettings({ "byokd.executable": program });
   await window.command("byokd: Restart the Daemon");
+  await window.notification("The daemon was started again.").first().waitFor();
   await window.statusItem("1 key").waitFor();
   assert.ok((await session.startsOf(program)) >= 1);
 }];
